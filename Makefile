@@ -29,6 +29,8 @@ NOTHING_PICKED := 5
 ARGS ?=
 # MLflow cannot be installed at the versions that are pinned here.
 SERVICES := .venv-services
+# What builds and checks distributions, apart from what they are tested with.
+RELEASE := .venv-release
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
@@ -72,6 +74,17 @@ check: env  ## Style, types, layers, circles of files, names, file lengths; and 
 	@$(BIN)/python -m tools.architecture --check
 	@$(BIN)/python tools/tour_map.py --check
 	@$(BIN)/python -m tools.leaderboards.site build/site
+
+dist: $(RELEASE)/.installed  ## Wheels and source distributions of all packages, checked, in dist/.
+	@$(RELEASE)/bin/python -m tools.release.build dist --uv "$(UV)"
+	@$(RELEASE)/bin/twine check --strict dist/*
+	@$(RELEASE)/bin/check-wheel-contents dist/*.whl
+
+test-wheels: dist  ## Each wheel alone in a clean environment, and the README's start: minutes. ARGS="--only tlbench-hf" picks.
+	@$(RELEASE)/bin/python -m tools.release.try_wheels dist --uv "$(UV)" $(ARGS)
+
+release-version: env  ## The version of all packages: make release-version V=0.2.0
+	@$(BIN)/python -m tools.release.set_version $(V)
 
 tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
 	@$(BIN)/python tools/tour_map.py
@@ -127,12 +140,20 @@ leaderboards: env  ## The committed pages and the picture, made again from the c
 leaderboards-run: env  ## Make what is missing of all leaderboards; resumable. ARGS="--bill" prints the minutes alone, ARGS="glue imdb" picks.
 	@$(BIN)/python -m tools.leaderboards $(ARGS)
 
+tiers: env  ## How far the committed records can be checked here (docs/submissions.md); TLBENCH_DATA names the data.
+	@$(BIN)/tlbench verify leaderboards/*/ --to leaderboards/tiers.json $(ARGS)
+
 site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RELEASE)/.installed: Makefile $(STAMP)
+	@test -x $(RELEASE)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(RELEASE)
+	@$(UV) pip install --quiet --python $(RELEASE)/bin/python "check-wheel-contents>=0.6.1" "hatchling>=1.27" "twine>=6.1"
+	@touch $@
 
 $(SERVICES)/.installed: Makefile $(STAMP)
 	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SERVICES)

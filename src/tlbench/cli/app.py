@@ -25,6 +25,7 @@ from tlbench.cli.finding import find_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
+from tlbench.cli.shell.platform_support import refusal
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
 from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
@@ -33,7 +34,7 @@ from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import Interrupted, exit_status, stop_on_signals
 
 EXIT_STATUS = (
-    "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend or check --strict says no;"
+    "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend, verify or check --strict says no;"
     " 2 a mistake in the command, a file or the environment, in one line;"
     " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
 )
@@ -248,6 +249,8 @@ def main() -> None:
 def _main(arguments: list[str]) -> int:
     verbosity.reset()
     try:
+        if reason := refusal(arguments):
+            raise UsageError(reason)
         # Not standalone: click would print errors in its own form and exit, and tests call this function many times.
         status = int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
         # A pipe that was closed in the meantime raises here and not when Python exits.

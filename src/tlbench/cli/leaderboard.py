@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, with_chosen_tasks, with_metric
+from tlbench.cli.board.board_choice import BoardChoice, chosen_rows, view_of, with_chosen_tasks, with_metric, with_tiers
 from tlbench.cli.board.board_files import format_of
 from tlbench.cli.board.rendering import check_encodable, rendered, write_folder
 from tlbench.cli.text_tables import console
@@ -133,7 +133,7 @@ def board_of(
     ids = [summary.cell for summary in recorded.cells]
     view = view_of(choice, chosen, metrics, hidden, len(ids) - inside, distinct_length(ids), references)
     index.save()
-    return Board(chosen, title, _command(suite, everything, choice), view)
+    return Board(chosen, title, _command(suite, everything, choice), with_tiers(view, store, choice))
 
 
 def _with_added_columns(

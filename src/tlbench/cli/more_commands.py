@@ -9,6 +9,7 @@ from tlbench.cli.comparing import compare_command
 from tlbench.cli.progress import status_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
 from tlbench.cli.submitted import collect_command
+from tlbench.cli.submitting import submit_command, verify_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,4 +21,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(recommend_command.recommend)
     app.command()(hpo_command.hpo)
     app.command("eval-results")(eval_results_command.eval_results)
+    app.command()(submit_command.submit)
+    app.command()(verify_command.verify)
     app.command()(browsing.skill)

@@ -8,6 +8,8 @@ import secrets
 from pathlib import Path
 from typing import TypeAlias
 
+from tlbench.contracts.untrusted.open_flags import BINARY
+
 Stamp: TypeAlias = tuple[int, int]
 """The size of a file in bytes and its modification time in nanoseconds, by which a change of the file is detected."""
 
@@ -81,7 +83,7 @@ def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
     # in the same folder, because a rename or link cannot cross file systems
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o644)
         try:
             view = memoryview(content)
             # a nearly full disk accepts a part without an error and raises only at the next call
@@ -100,6 +102,8 @@ def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # Windows opens no folders
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -34,7 +34,8 @@ def stop_on_signals() -> None:
             signal.raise_signal(number)
         raise Stopped(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Windows has no SIGHUP.
+    for number in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
         # nohup starts a process that ignores SIGHUP.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, stop)

@@ -86,6 +86,7 @@ CASES = [
     ("tlbench fetch", ["fetch -t toy-tone -b toy --json"]),
     ("tlbench delete", ["delete -S majority --out a --yes --json"]),
     ("tlbench cache", ["cache info --json", "cache prune --json", "cache limit 1GiB --json"]),
+    ("tlbench verify", ["verify a b --json"]),
     ("tlbench find", ["find toy-tone -b toy -S toy-fit --executor inline --until accuracy>0 --out found --json"]),
 ]
 

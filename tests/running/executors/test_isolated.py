@@ -4,6 +4,8 @@ import pytest
 
 from tlbench import Card
 from tlbench.contracts.errors import UsageError
+from tlbench.running.executors.isolated import START_METHOD
+from tlbench.running.forking import start_method
 from tlbench.testing.process_faults import CRASHED, MET
 
 
@@ -182,3 +184,20 @@ def test_imports_that_are_no_tuple_of_names_fail_their_cell(runs, monkeypatch):
     record = runs.one("toy-fit", executor="isolated")
     assert record.status == "failed"
     assert "imports is 'timm', not a tuple of names" in record.reason
+
+
+def test_spawned_workers_give_what_forked_ones_give(runs, essence, monkeypatch):
+    forked = runs.run(["toy-fit"], trials=2, seeds=2, executor="isolated", jobs=1)
+    monkeypatch.setenv(START_METHOD, "spawn")
+    spawned = runs.run(["toy-fit"], trials=2, seeds=2, executor="isolated", jobs=1, fresh="all")
+    assert [essence(record) for record in spawned] == [essence(record) for record in forked]
+    monkeypatch.setenv(START_METHOD, "thread")
+    with pytest.raises(UsageError, match="TLBENCH_START_METHOD: thread"):
+        runs.run(["toy-fit"], trials=2, seeds=2, executor="isolated", jobs=1, fresh="all")
+
+
+@pytest.mark.parametrize(("wanted", "platform", "method"), [("", "linux", "fork"), ("", "darwin", "spawn")])
+def test_workers_start_as_the_system_allows(wanted, platform, method):
+    assert start_method(wanted, platform) == method
+    with pytest.raises(ValueError, match="use spawn"):
+        start_method("fork", "darwin")

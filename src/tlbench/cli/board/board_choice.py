@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import UsageError
@@ -26,6 +27,7 @@ from tlbench.results.records.summaries import Summaries
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.page_columns import RANKING
 from tlbench.results.render.view import View
+from tlbench.results.submissions.tiers import read_tiers, tiers_of
 
 if TYPE_CHECKING:
     from tlbench.catalog.catalog import Catalog
@@ -54,6 +56,8 @@ class BoardChoice:
     """Names of the costs, separated by commas, of which the front with the score is shown; empty for all rows."""
     by: str = ""
     """Name of the column of which the best row for each value is shown; empty for all rows."""
+    tiers: str = ""
+    """The file that says how far each record was checked; empty if there is none."""
 
     @property
     def added_columns(self) -> tuple[str, ...]:
@@ -220,6 +224,11 @@ def view_of(
         references,
         id_digits,
     )
+
+
+def with_tiers(view: View, store: Store, choice: BoardChoice) -> View:
+    """Returns the view with how far each record was checked, if the options name a file that says it."""
+    return replace(view, tiers=tiers_of(store, read_tiers(Path(choice.tiers)))) if choice.tiers else view
 
 
 def _front_remarks(choice: BoardChoice) -> list[str]:

@@ -89,6 +89,16 @@ ToFolder = Annotated[
     ),
 ]
 
+TiersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--tiers",
+        metavar="FILE",
+        help="With --to: show how far each row was checked, by a file of `tlbench verify --to`.",
+        show_default=False,
+    ),
+]
+
 
 def leaderboard(
     suite: o.SuiteName = None,
@@ -128,6 +138,7 @@ def leaderboard(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json (docs/json.md).")] = False,
     out: OutOrFiles = None,
     to: ToFolder = None,
+    tiers: TiersFile = None,
 ) -> None:
     """Show the results of the last run, a suite or all runs.
 
@@ -155,7 +166,11 @@ def leaderboard(
         ensemble,
         ",".join(cost or (DEFAULT_COST,)) if pareto or cost else "",
         by or "",
+        "" if tiers is None else str(expanded(tiers)),
     )
+    if tiers is not None and (to is None or not expanded(tiers).is_file()):
+        problem = "it shows in a report: give --to FOLDER too" if to is None else "no such file"
+        raise UsageError(f"--tiers {tiers}: {problem}")
     # Only one format makes a folder, so --to says enough.
     format_ = format_ or ("html" if to else "terminal")
     to = to and expanded(to)

@@ -66,6 +66,15 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
     "collect": ("tlbench collect", "tlbench collect --wait --out results"),
+    "submit": (
+        "tlbench submit --to leaderboards/my-board --by 'A. Researcher, University'",
+        "tlbench submit 5f5a612b 65b9a998 --to my-cells.zip",
+    ),
+    "verify": (
+        "tlbench verify leaderboards/my-board",
+        "tlbench verify my-cells.zip --rerun 5f5a612b",
+        "tlbench verify leaderboards/*/ --at-least recomputed --to tiers.json",
+    ),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
     "version": ("tlbench version", "tlbench --version"),
     "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.untrusted.open_flags import APPEND, NO_LINK, READ
 
 Links: TypeAlias = "Path | Literal['refused', 'followed']"
 """Which links are followed: none ("refused"), all, for a path that the user wrote himself ("followed"), or those that
@@ -36,7 +37,7 @@ def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "re
         opened = path.resolve()
         if not opened.is_relative_to(links.resolve()):
             raise OSError(errno.ELOOP, f"it is a link that leads out of {links}", str(path))
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links == "followed" else os.O_NOFOLLOW)
+    flags = READ | (0 if links == "followed" else NO_LINK)
     try:
         # O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
         handle = os.open(opened, flags)
@@ -73,9 +74,8 @@ def open_to_append(path: Path) -> BinaryIO:
     Raises:
         OSError: The path is a link, is not a regular file, or has a second name, perhaps in another folder.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, APPEND, 0o644)
     except OSError as error:
         # O_NONBLOCK makes a pipe without a reader fail with ENXIO.
         said = {errno.ELOOP: "it is a link", errno.ENXIO: "it is not a regular file"}.get(error.errno or 0)

@@ -7,13 +7,15 @@ All other files in the folder are left alone. Imports nothing heavy, so that the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tlbench.contracts.untrusted.open_flags import BINARY, NO_LINK, NOT_INHERITED
+from tlbench.system.portable.file_lock import lock_now
 
 _ENTRY = re.compile(r"([a-z][a-z0-9-]*)-[0-9a-f]{32}\.safetensors")
 _PARTIAL = re.compile(r"\.[a-z][a-z0-9-]*-[0-9a-f]{32}\.safetensors\.draft")
@@ -99,7 +101,7 @@ def sweep(folder: Path) -> Freed:
     for partial in _partial_files(folder):
         # a live writer holds the lock: flock raises BlockingIOError, an OSError, and the file is skipped
         with suppress(OSError), _opened(partial) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_now(handle)
             # since it was opened it may have been committed, and the name given to a new file
             if is_at(handle, partial):
                 freed = os.fstat(handle).st_size
@@ -132,7 +134,7 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    handle = os.open(path, os.O_RDWR | BINARY | NOT_INHERITED | NO_LINK)
     try:
         yield handle
     finally:

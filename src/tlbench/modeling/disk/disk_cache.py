@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlbench.contracts.untrusted.open_flags import BINARY, NO_LINK, NOT_INHERITED
 from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings
 from tlbench.modeling.disk.file_format import Damaged, Header, Key, canonical, check_digest, read_header, view
@@ -75,7 +76,7 @@ class DiskCache:
         """Returns the entry of this key, or None; a damaged entry is removed."""
         path = self._path(kind, key)
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | BINARY | NOT_INHERITED | NO_LINK)
         except OSError:
             return None
         try:

@@ -6,7 +6,6 @@ abandoned, and the next process that needs the entry takes it over.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.contracts.untrusted.open_flags import BINARY, NO_LINK, NOT_INHERITED
 from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk.file_format import (
     Array,
@@ -28,6 +28,7 @@ from tlbench.modeling.disk.file_format import (
     read_header,
 )
 from tlbench.system.background.periodic import called_every
+from tlbench.system.portable.file_lock import lock_now
 
 if TYPE_CHECKING:
     import numpy as np
@@ -224,7 +225,7 @@ def lock_partial_file(path: Path) -> int | None:
     partial = partial_path(path)
     while True:
         # O_NOFOLLOW: a symbolic link in the folder must not direct our writes to another file
-        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | BINARY | NOT_INHERITED | NO_LINK, 0o644)
         try:
             locked = _lock(handle)
             # between open and lock the previous holder may have renamed or removed this file: then open a new one
@@ -252,7 +253,7 @@ def _lock(handle: int) -> bool:
     while True:
         try:
             # polled, because a blocking flock could not give up on a stuck holder
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_now(handle)
             return True
         except BlockingIOError:
             state = os.fstat(handle)

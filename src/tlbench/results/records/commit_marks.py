@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from tlbench.contracts.untrusted.open_flags import NO_LINK, NOT_INHERITED
+
 COMMITTED = "committed"
 """Name of the empty file in a work folder that says that the attempt's record was committed."""
 
@@ -18,7 +20,7 @@ def mark_committed(work: Path) -> None:
     """Marks a work folder; does nothing if the folder is gone or is a link."""
     if not work.is_symlink():
         with suppress(OSError):
-            os.close(os.open(work / COMMITTED, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
+            os.close(os.open(work / COMMITTED, os.O_WRONLY | os.O_CREAT | NO_LINK | NOT_INHERITED, 0o644))
 
 
 def is_committed(work: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
 import threading
@@ -15,6 +14,7 @@ from tlbench.contracts.record import Record
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import Summaries
+from tlbench.system.machine import cores
 
 MIN_RECORDS = 4000
 """Number of records from which several processes are faster than one."""
@@ -81,4 +81,4 @@ def process_count() -> int:
     if not sys.platform.startswith("linux") or threading.active_count() > 1:
         return 1
     # The cores this process may run on, which in a container or a batch job are fewer than the machine has.
-    return min(_MAX_PROCESSES, len(os.sched_getaffinity(0)))
+    return min(_MAX_PROCESSES, cores())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tlbench.contracts.published.reference import Reference
 from tlbench.results.columns import ENSEMBLE, PENDING
 from tlbench.results.render.page_columns import RANKING, Column
+from tlbench.results.submissions.tiers import Tier
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class View:
     """Published scores to show beside the rows of the cells that repeat their settings."""
     id_digits: int | None = None
     """Number of leading digits of cells' ids that terminals show; None for as many as tell the table's cells apart."""
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
+    """How far each row's record was checked, by cell; empty if nobody says."""
 
     @property
     def has_chosen_columns(self) -> bool:

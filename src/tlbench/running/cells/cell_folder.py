@@ -19,7 +19,6 @@ study.sqlite        the search as an Optuna study, for dashboards
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import secrets
@@ -34,10 +33,12 @@ import msgspec
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
+from tlbench.contracts.untrusted.open_flags import NOT_INHERITED
 from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.system.durable import write_durably
 from tlbench.system.memory_readings import peak_memory
+from tlbench.system.portable.file_lock import lock_now
 
 
 class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,9 +78,9 @@ class CellFolder:
         """Takes and returns the cell's lease; returns None if another process holds the lease."""
         # The kernel releases the lock when the process ends, even after a crash, so that no stale lock can remain.
         # O_CLOEXEC keeps programs that this process starts from inheriting the lock.
-        handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | NOT_INHERITED, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_now(handle)
         except BlockingIOError:
             os.close(handle)
             return None

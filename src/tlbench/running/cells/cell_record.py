@@ -55,7 +55,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         predictions=scored.predictions,
         validation_predictions=scored.validation_predictions,
         no_validation_predictions=scored.no_validation_predictions,
-        seconds=_seconds(fits.trials, finals),
+        seconds=seconds_of(fits.trials, finals),
         parameters=first.parameters,
         trainable_parameters=first.trainable_parameters,
         examples_seen=round(sum(fit.examples_seen for fit in finals) / len(finals)),
@@ -108,7 +108,7 @@ def _futile(attempt: Attempt, fits: CellFits) -> str:
     return f"{stopped_for_futility(len(fits.finals), seeds)} ({fits.futility})" if fits.futility else ""
 
 
-def _seconds(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:
+def seconds_of(trials: tuple[FitResult, ...], finals: tuple[FitResult, ...]) -> Seconds:
     """Returns the mean costs of one final fit, and the total costs of the search and of encoding."""
 
     def mean(field: str) -> float:

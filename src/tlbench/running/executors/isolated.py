@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
+from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, WorkerLost
 from tlbench.running.executors.local_capacity import gpu_of, local_capacity
 from tlbench.running.executors.slot_processes import SlotProcesses
 from tlbench.running.executors.worker_slots import WorkerSlot, choose_slot
+from tlbench.running.forking import start_method
+
+START_METHOD = "TLBENCH_START_METHOD"
+"""The environment variable that names how workers start, `fork` or `spawn`; by default as the system allows."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,11 @@ class Isolated:
 
     def start(self, request: ExecutorRequest) -> Executor:
         """Returns an executor that starts its first worker when the first order is submitted."""
-        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True))
+        try:
+            method = start_method(os.environ.get(START_METHOD, ""))
+        except ValueError as error:
+            raise UsageError(f"{START_METHOD}: {error}") from None
+        return _IsolatedExecutor(request, local_capacity(request, self.jobs, isolated=True), method)
 
 
 class _Handle:
@@ -48,10 +58,10 @@ class _Handle:
 class _IsolatedExecutor:
     """An executor whose workers each serve one cell on a CPU, or one backbone on a GPU."""
 
-    def __init__(self, request: ExecutorRequest, capacity: Capacity) -> None:
+    def __init__(self, request: ExecutorRequest, capacity: Capacity, method: str) -> None:
         self._request, self._capacity = request, capacity
         # Imports run while the driver reads the plan and opens the first cells.
-        self._processes = SlotProcesses(request.log, capacity.cores, request.environment)
+        self._processes = SlotProcesses(request.log, capacity.cores, request.environment, method)
         self._slots: list[WorkerSlot[_Handle]] = [WorkerSlot(number) for number in range(capacity.workers)]
 
     def capacity(self) -> Capacity:

@@ -31,17 +31,18 @@ from tlbench.running.forking.workers import NO_ENVIRONMENT
 class SlotProcesses:
     """Worker processes that are forked from one that has imported the libraries; to be used from one thread."""
 
-    def __init__(self, log: str, cores: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, log: str, cores: int, environment: Mapping[str, str], method: str = "") -> None:
         """Starts the imports, in the background.
 
         Args:
             log: The file to which the workers' stdout and stderr are appended.
             cores: The number of CPU threads of each worker.
             environment: Environment variables of the workers, such as those of the run.
+            method: How workers start, "fork" or "spawn"; empty for what the system allows.
         """
         variables = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(cores)), **environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
-        start = Start("tlbench.running.fitting.process:answer", Path(log), preload, variables)
+        start = Start("tlbench.running.fitting.process:answer", Path(log), preload, variables, method)
         self._pool: WorkerPool = open_workers(start)
         self._pool.prestart()
         self._processes: dict[int, tuple[str, WorkerProcess]] = {}

@@ -18,6 +18,7 @@ from tlbench.running.forking.start import ImportsFailedError, Start, StartError
 from tlbench.running.forking.workers import WorkerPool, WorkerProcess
 
 __all__ = [
+    "METHODS",
     "Answered",
     "Died",
     "Event",
@@ -30,9 +31,30 @@ __all__ = [
     "WorkerPool",
     "WorkerProcess",
     "open_workers",
+    "start_method",
 ]
 
 
+METHODS = ("fork", "spawn")
+"""How workers can be started: forked from a process that has imported their libraries, or as fresh processes."""
+
+
+def start_method(wanted: str = "", platform: str = sys.platform) -> str:
+    """Returns the method that was asked for, or else "fork" on Linux and "spawn" where forking is not safe.
+
+    Raises:
+        ValueError: There is no such method here.
+    """
+    possible = METHODS if platform == "linux" else ("spawn",)
+    if wanted and wanted not in possible:
+        raise ValueError(f"{wanted}: no way to start workers here: use {' or '.join(possible)}")
+    return wanted or possible[0]
+
+
 def open_workers(start: Start) -> WorkerPool:
-    """Returns a pool that forks its workers on Linux, and starts fresh processes on other systems."""
-    return ForkServer(start) if sys.platform == "linux" else SpawnServer(start)
+    """Returns a pool whose workers start as the settings say, by default as the system allows.
+
+    Raises:
+        ValueError: There is no such method here.
+    """
+    return ForkServer(start) if start_method(start.method) == "fork" else SpawnServer(start)

@@ -35,6 +35,8 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables. They are set before the interpreter starts, because thread pools and allocators read them
     when they are loaded."""
+    method: str = ""
+    """How workers start, "fork" or "spawn"; empty for the way of the system."""
 
 
 def started_interpreter(start: Start, message: dict[str, Any], **how: Any) -> subprocess.Popen[bytes]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.metric import Metric
-from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, TokenClasses
+from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, TokenClasses
 from tlbench.contracts.record import Floor, TestScore
+from tlbench.contracts.task import Examples
 from tlbench.metrics.best_constant import constant_score
 from tlbench.metrics.scored import Scored
 
@@ -69,15 +71,25 @@ def _constant_score(context: CellContext, seed: int) -> float | None:
 
     It is None if there is no constant answer, if the metric fails on it, or if all test examples have the same target.
     """
-    output, protocol = context.info.output, context.cell.protocol
-    if not isinstance(output, Classes | MultiLabel | Scalar | TokenClasses):
+    if not has_constant(context.info.output):
         return None
+    protocol = context.cell.protocol
     train = context.splits.subset(seed, protocol.amount, protocol.final)
-    train_targets, targets = ([example.target for example in part] for part in (train, context.test()))
-    if targets.count(targets[0]) == len(targets):
-        return None
     try:
-        return constant_score(output, train_targets, targets, context.metric, context.info.positive)
+        return score_of_constant(context.info, train, context.test(), context.metric)
     # The constant score only serves a remark on the fits, so a metric that fails on it must not fail the cell.
     except context.session.caught:
         return None
+
+
+def has_constant(output: Output) -> bool:
+    """Returns whether there is a constant answer for an output."""
+    return isinstance(output, Classes | MultiLabel | Scalar | TokenClasses)
+
+
+def score_of_constant(task: TaskInfo, train: Examples, test: Examples, metric: Metric) -> float | None:
+    """Returns the test score of the constant answer that scores best on train; None if all test targets are equal."""
+    train_targets, targets = ([example.target for example in part] for part in (train, test))
+    if targets.count(targets[0]) == len(targets):
+        return None
+    return constant_score(task.output, train_targets, targets, metric, task.positive)

@@ -96,7 +96,7 @@ def kept_winner(
         UsageError: There is no such cell or seed, a plugin or its data are missing, or the fit failed.
     """
     record = finished_record(cell, out)
-    context = _context(record, catalog, device)
+    context = context_of(record, catalog, device)
     winner = _rebuilt(record, out, context, seed)
     # Activations of what is predicted from now on are of no use to other processes.
     context.session.activations.disk = None
@@ -116,7 +116,7 @@ def _rebuilt(record: Record, out: Path, context: CellContext, seed: int | None) 
                     return KeptWinner(record, fit, *loaded, context, True, tuple(notes))
         if problem := unusable_model(out, record, fit):
             notes.append(f"the kept model is not used: {problem}")
-        fitted = _fitted_again(fit, record, context)
+        fitted = fitted_again(fit, record, context)
         assert fitted.job is not None
         assert fitted.predictor is not None
         try:
@@ -127,7 +127,12 @@ def _rebuilt(record: Record, out: Path, context: CellContext, seed: int | None) 
         return KeptWinner(record, fit, fitted.job, fitted.predictor, context, False, tuple(notes))
 
 
-def _context(record: Record, catalog: Catalog, device: str) -> CellContext:
+def context_of(record: Record, catalog: Catalog, device: str) -> CellContext:
+    """Returns the data and models of a record's cell on this machine, in the precision of the record.
+
+    Raises:
+        UsageError: A plugin, the data or the weights are not here.
+    """
     made_on = record.provenance
     if device == "auto":
         device = "cuda" if gpus() and not made_on.device.startswith("cpu") else "cpu"
@@ -185,7 +190,7 @@ def _loaded(
     return (job, predictor), ""
 
 
-def _fitted_again(fit: FitResult, record: Record, context: CellContext) -> Fitted:
+def fitted_again(fit: FitResult, record: Record, context: CellContext) -> Fitted:
     """Returns the final fit, run again.
 
     Raises:

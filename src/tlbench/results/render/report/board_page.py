@@ -18,6 +18,7 @@ from tlbench.results.render.report.cost_kinds import COSTS, CostKind, scatter
 from tlbench.results.render.report.matrices import TaskMatrix, WinMatrix, task_matrix, win_matrix
 from tlbench.results.render.report.report_tables import DataTable, table_of
 from tlbench.results.render.report.templating import drawing
+from tlbench.results.render.report.tier_column import TIER, checked_text, with_tiers
 from tlbench.results.render.view import Limits
 
 if TYPE_CHECKING:
@@ -104,18 +105,27 @@ class BoardPage:
         """The parts of the tasks with a recorded row."""
         page = self.page
         columns = [column for column in page.columns if column.name in page.filled]
+        columns += [TIER] if page.view.tiers else []
         parts = []
         for number, section in enumerate(page.sections):
             if not section.lines:
                 continue
             rows = [self.rows[line.cell] for line in section.lines if line.cell in self.rows]
+            lines = section.lines
+            if page.view.tiers:
+                lines = with_tiers(lines, page.view.tiers)
             better = all(row["greater_is_better"] for row in rows)
             table = table_of(
-                f"ranking-{number}", f"{section.task}: {section.metric}", columns, section.lines, better,
+                f"ranking-{number}", f"{section.task}: {section.metric}", columns, lines, better,
                 self.href, lambda line: line.cell in self._pages, page.view.has_chosen_columns,
             )  # fmt: skip
             parts.append(TaskPart(f"task-{number}", section, table, self._plots(rows)))
         return tuple(parts)
+
+    @cached_property
+    def checked(self) -> str:
+        """How many of the records were checked, and how far; empty if nobody says."""
+        return checked_text(self.page.view.tiers)
 
     def href(self, line: PageRow) -> str:
         """Returns the address of a row's page: its own, or the common one that reads the data file."""

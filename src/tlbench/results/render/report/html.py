@@ -36,6 +36,7 @@ class Html(FolderRenderer):
         from tlbench.results.render.report.board_page import BoardPage
         from tlbench.results.render.report.cell.cell_page import CellPage
         from tlbench.results.render.report.templating import assets, render
+        from tlbench.results.submissions.tiers import TIERS
 
         board = BoardPage(page)
         yield from assets()
@@ -44,7 +45,14 @@ class Html(FolderRenderer):
         yield (
             "index.html",
             render(
-                "board.html", board=board, page=page, notes=notes, published_columns=PUBLISHED, home=self.home, root=""
+                "board.html",
+                board=board,
+                page=page,
+                notes=notes,
+                published_columns=PUBLISHED,
+                tier_meanings=TIERS,
+                home=self.home,
+                root="",
             ),
         )
         yield "row.html", render("row.html", page=page, home=self.home, root="")
@@ -64,6 +72,7 @@ class Html(FolderRenderer):
                     tiles=tiles,
                     notes=[(note, note_head(note)) for note in (row["notes"] or "").split("; ") if note],
                     page=page,
+                    tier_meanings=TIERS,
                     home=self.home and f"../{self.home}",
                     root="../",
                 ),

@@ -1,0 +1,1 @@
+"""`tlbench submit` and `tlbench verify`: results for others, and results from others."""

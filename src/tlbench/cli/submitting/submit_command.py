@@ -1,0 +1,60 @@
+"""`tlbench submit`: the options of the command, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlbench.cli import options as o
+from tlbench.cli.shell.completion import complete_cell
+from tlbench.contracts.errors import UsageError
+from tlbench.results.reading.default_folder import expanded
+from tlbench.results.render.escaping import printable
+
+
+def submit(
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", metavar="FOLDER|FILE.zip", help="New folder, such as leaderboards/NAME in a checkout, or archive."
+        ),
+    ],
+    cell: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CELL]...",
+            help="Ids of cells, or unique beginnings of ids; by default all cells of the folder.",
+            show_default=False,
+            autocompletion=complete_cell(o.out_folder),
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the leaderboard; by default that of --to.", show_default=False)
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="WHO", help="Who submits it.", show_default=False)] = "",
+    note: Annotated[
+        str, typer.Option(metavar="TEXT", help="What readers should know, in a line.", show_default=False)
+    ] = "",
+    out: o.Out = None,
+) -> None:
+    """Pack records and their predictions for a pull request or another person.
+
+    Weights, data and unfinished work stay here. `tlbench verify` checks what was packed.
+    """
+    from tlbench.results.records.cell_ids import full_id
+    from tlbench.results.records.store import Store
+    from tlbench.results.submissions.packing import packed_files, write_submission
+
+    folder, to = o.out_folder(out), expanded(to)
+    store = Store.open(folder)
+    known = store.attempts()
+    cells = sorted({full_id(given, known) for given in cell}) if cell else sorted(known)
+    if not cells:
+        raise UsageError(f"{folder}: no records here yet; `tlbench run --out {folder}` makes some")
+    files = packed_files(store, cells, name or to.stem, " ".join(by.split()), " ".join(note.split()))
+    write_submission(files, to)
+    count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+    size = sum(map(len, files.values())) / 2**20
+    print(printable(f"{to}: {count} in {len(files)} files, {size:.1f} MiB; `tlbench verify {to}` checks them"))

@@ -1,0 +1,1 @@
+"""Checks records from somebody else: against themselves, their predictions, the task's data, and a new fit."""
