@@ -64,6 +64,17 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "delete": ("tlbench delete 5f5a612b54c51814", "tlbench delete -t csv:reviews.csv -S linear-probe"),
     "status": ("tlbench status", "watch tlbench status", "tlbench status --json | jq .cells"),
+    "plugin new": (
+        "tlbench plugin new strategy norm-only",
+        "tlbench plugin new backbone my-encoder --to my-plugin --author 'Ada Lovelace'",
+    ),
+    "plugin list": ("tlbench plugin list", "tlbench plugin list --json | jq '.plugins[].name'"),
+    "plugin doctor": ("tlbench plugin doctor", "tlbench plugin doctor tlbench-hf --traceback"),
+    "plugin check": (
+        "tlbench plugin check",
+        "tlbench plugin check tlbench-finetune/linear-probe",
+        "tlbench plugin check tlbench-data --json",
+    ),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
     "version": ("tlbench version", "tlbench --version"),
     "cache info": ("tlbench cache info", "TLBENCH_CACHE=/scratch/cache tlbench cache info"),
