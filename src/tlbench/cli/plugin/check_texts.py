@@ -10,50 +10,48 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.cli.plugin.check_run import Check, run_checks
 from tlbench.cli.plugin.plugin_facts import distribution_of
 from tlbench.contracts.errors import UsageError
 from tlbench.results.render.escaping import printable
-from tlbench.testing.checking.check_run import Check, run_checks
 
 _SHOWN = {"passed": "pass", "skipped": "skip", "failed": "fail"}
 
 
-def check_plugins(asked: str | None, as_json: bool, with_traceback: bool) -> bool:
+def check_plugins(asked: Sequence[str], as_json: bool, with_traceback: bool) -> bool:
     """Runs the checks, prints their outcomes as they come, and returns whether none failed.
 
     Raises:
         UsageError: There is no such plugin, or the folder is of none and none was asked for.
     """
     catalog = Catalog.discover()
-    distribution, name = _target(catalog, asked)
+    known = sorted({one.distribution for one in catalog.plugins} | {distribution_of(one) for one in catalog.broken})
+    targets = tuple(dict.fromkeys(asked or [_of_this_folder(known)]))
+    for target in targets:
+        _check_target(catalog, target, known)
     found: list[Check] = []
-    for check in run_checks(distribution, name):
+    for check in run_checks(targets):
         found.append(check)
         if not as_json:
             _print_check(check)
     if not found:
-        raise UsageError(f"{distribution} has nothing to check")
+        raise UsageError(f"{', '.join(targets)}: there is nothing to check")
+    counts = {result: sum(check.result == result for check in found) for result in _SHOWN}
     if as_json:
-        print(_as_json(distribution, found))
+        print(json.dumps({"format": 1, **counts, "checks": [asdict(check) for check in found]}, indent=1))
     else:
         _print_failures([check for check in found if check.result == "failed"], with_traceback)
-        counts = ", ".join(f"{n} {word}ed" if word != "skip" else f"{n} skipped" for word, n in _counts(found).items())
-        print(f"{distribution}{f'/{name}' if name else ''}: {counts}")
-    return all(check.result != "failed" for check in found)
+        print(f"{', '.join(targets)}: {', '.join(f'{n} {result}' for result, n in counts.items())}")
+    return counts["failed"] == 0
 
 
-def _target(catalog: Catalog, asked: str | None) -> tuple[str, str]:
-    """Returns the distribution and the only object to check, or "" for all of its objects."""
-    known = sorted(
-        {plugin.distribution for plugin in catalog.plugins} | {distribution_of(one) for one in catalog.broken}
-    )
-    distribution, _, name = (asked or _of_this_folder(known)).partition("/")
+def _check_target(catalog: Catalog, target: str, known: Sequence[str]) -> None:
+    distribution, _, name = target.partition("/")
     if distribution not in known:
         raise UsageError(f"no plugin of {distribution!r} is installed; there are {', '.join(known)}")
-    brought = {entry.name for entry in catalog.discovery.entries if entry.distribution == distribution}
+    brought = sorted({one.name for one in catalog.discovery.entries if one.distribution == distribution})
     if name and name not in brought:
-        raise UsageError(f"{distribution} brings no {name!r}; it brings {', '.join(sorted(brought)) or 'nothing'}")
-    return distribution, name
+        raise UsageError(f"{distribution} brings no {name!r}; it brings {', '.join(brought) or 'nothing'}")
 
 
 def _of_this_folder(known: Sequence[str]) -> str:
@@ -87,13 +85,3 @@ def _print_failures(failed: Iterable[Check], with_traceback: bool) -> None:
                 print(printable(f"  {label:<10} {' '.join(text.split())}"))
         if with_traceback:
             print("\n".join(f"    {printable(line)}" for line in check.traceback.splitlines()))
-
-
-def _counts(found: Sequence[Check]) -> dict[str, int]:
-    return {word: sum(check.result == result for check in found) for result, word in _SHOWN.items()}
-
-
-def _as_json(distribution: str, found: Sequence[Check]) -> str:
-    counts = {result: sum(check.result == result for check in found) for result in _SHOWN}
-    content = {"format": 1, "distribution": distribution, **counts, "checks": [asdict(check) for check in found]}
-    return json.dumps(content, indent=1)

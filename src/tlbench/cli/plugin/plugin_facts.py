@@ -20,7 +20,7 @@ _HOOKS = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class PluginProblem:
     """Something of a plugin that does not work, or that its author should mend."""
 
     reason: str
@@ -45,7 +45,7 @@ class PluginFacts:
     extras: tuple[str, ...]
     """What else its hooks do: observers, names with a scheme, commands."""
     load_seconds: float
-    problems: tuple[Problem, ...]
+    problems: tuple[PluginProblem, ...]
 
     @property
     def is_broken(self) -> bool:
@@ -106,7 +106,7 @@ def _facts(
         tuple(dict.fromkeys(_extras(catalog, plugins))),
         sum(load.seconds for load in loads),
         (
-            *(Problem(one.reason, one.where, one.traceback) for one in faults),
+            *(PluginProblem(one.reason, one.where, one.traceback) for one in faults),
             *_to_mend(catalog, name, plugins, loads, own_commands),
         ),
     )
@@ -129,11 +129,13 @@ def _extras(catalog: Catalog, plugins: Sequence[Plugin]) -> Iterator[str]:
 
 def _to_mend(
     catalog: Catalog, name: str, plugins: Sequence[Plugin], loads: Sequence[Load], own_commands: Collection[str]
-) -> Iterator[Problem]:
+) -> Iterator[PluginProblem]:
     for heavy in sorted({library for load in loads for library in load.heavy}):
-        yield Problem(f"loading it imports {heavy}, which takes seconds: import it inside functions", is_error=False)
+        yield PluginProblem(
+            f"loading it imports {heavy}, which takes seconds: import it inside functions", is_error=False
+        )
     if plugins and (fault := fault_of_requirement(name)):
-        yield Problem(f"its module fits this tlbench, but {fault}", is_error=False)
+        yield PluginProblem(f"its module fits this tlbench, but {fault}", is_error=False)
     others: dict[tuple[str, str], set[str]] = {}
     for entry in catalog.discovery.entries:
         others.setdefault((entry.kind, entry.name), set()).add(entry.distribution)
@@ -141,8 +143,8 @@ def _to_mend(
         if name in owners and len(owners) > 1:
             rivals = ", ".join(sorted(owners - {name}))
             text = f"{rivals} has a {kind} {one!r} too: it is named {name}/{one}"
-            yield Problem(text, is_error=False)
+            yield PluginProblem(text, is_error=False)
     for plugin in plugins:
         for command in catalog.commands_of(plugin):
             if command in own_commands:
-                yield Problem(f"its command {command!r} is hidden by tlbench's own: give it another name")
+                yield PluginProblem(f"its command {command!r} is hidden by tlbench's own: give it another name")

@@ -75,20 +75,20 @@ def doctor(
 @app.command()
 def check(
     distribution: Annotated[
-        str | None,
-        typer.Argument(metavar="[DIST[/NAME]]", help="A plugin, or one of its objects; by default this folder's."),
+        list[str] | None,
+        typer.Argument(metavar="[DIST[/NAME]]...", help="Plugins, or single objects; by default this folder's."),
     ] = None,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show the tracebacks of what failed.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Run the conformance checks of a plugin.
+    """Run the conformance checks of plugins.
 
     Prints pass, skip or fail for each check, and of those that failed what is wrong, why it matters, how to mend it.
     The exit status is 1 if one fails.
     """
     from tlbench.cli.plugin.check_texts import check_plugins
 
-    raise typer.Exit(0 if check_plugins(distribution, json_, traceback) else 1)
+    raise typer.Exit(0 if check_plugins(distribution or (), json_, traceback) else 1)
 
 
 def _facts(ctx: typer.Context, distribution: str | None) -> list[PluginFacts]:

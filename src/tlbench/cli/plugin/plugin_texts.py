@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tlbench.catalog.loading.known_packages import core_alone
-from tlbench.cli.plugin.plugin_facts import PluginFacts, Problem
+from tlbench.cli.plugin.plugin_facts import PluginFacts, PluginProblem
 from tlbench.cli.text_tables import ListColumn, print_listing, terminal_width
 from tlbench.contracts.plugins.api_version import API_VERSION, text_of
 from tlbench.results.render.escaping import printable
@@ -77,7 +77,7 @@ def plugin_objects(facts: Sequence[PluginFacts]) -> list[dict[str, Any]]:
     ]
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem(problem: PluginProblem) -> dict[str, Any]:
     kind = "broken" if problem.is_error else "mend"
     return {"kind": kind, "reason": problem.reason, "where": problem.where, "traceback": problem.traceback}
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-VARIABLE = "TLBENCH_CHECK_REPORT"
-"""Environment variable with the number of the open file that the lines are written to."""
+from tlbench.contracts.plugins.check_variables import REPORT
 
 
 @pytest.hookimpl(wrapper=True)
@@ -22,7 +21,9 @@ def pytest_runtest_makereport(
     subject = getattr(getattr(item, "cls", None), "subject", None)
     # A fixture that fails or skips ends the check before it is called.
     if subject is not None and (report.when == "call" or not report.passed):
-        _write({**_outcome(item, report), "kind": subject.kind, "name": subject.name})
+        _write(
+            {**_outcome(item, report), "distribution": subject.distribution, "kind": subject.kind, "name": subject.name}
+        )
     return report
 
 
@@ -48,4 +49,4 @@ def _outcome(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
 
 def _write(outcome: dict[str, Any]) -> None:
     line = json.dumps(outcome).encode() + b"\n"
-    os.write(int(os.environ[VARIABLE]), line)
+    os.write(int(os.environ[REPORT]), line)

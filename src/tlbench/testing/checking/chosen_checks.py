@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,32 +23,35 @@ class Subject:
     distribution: str
 
 
-def classes_of(catalog: Catalog, distribution: str, name: str = "") -> dict[str, type]:
-    """Returns a test class for each object, command and module of a distribution, by its name for pytest.
+def classes_of(catalog: Catalog, targets: Sequence[str]) -> dict[str, type]:
+    """Returns a test class for each object, command and module of the targets, by its name for pytest.
 
     Args:
         catalog: The installed plugins.
-        distribution: The distribution, or the top-level package of a module in `TLBENCH_PLUGINS`.
-        name: The only object to check; all if it is empty.
+        targets: Distributions (or top-level packages of modules in `TLBENCH_PLUGINS`), each followed by a slash and the
+            name of an object where only this one is meant.
     """
-    found: list[tuple[Subject, type]] = []
-    for plugin in catalog.plugins:
-        if plugin.distribution == distribution and not name:
-            subject = Subject("plugin", plugin.entry_point, distribution)
-            found.append((subject, _made(subject, partial(of, plugin.module))))
-            found += _commands(plugin, catalog)
-    for broken in catalog.broken:
-        if is_of(broken, distribution) and not name:
-            found.append((Subject("plugin", broken.plugin, distribution), _failing("loads", broken.reason)))
-    for entry in catalog.discovery.entries:
-        if entry.distribution == distribution and name in {"", entry.name}:
-            subject = Subject(entry.kind, entry.name, distribution)
-            found.append((subject, _made(subject, partial(_of_entry, entry))))
+    found = [one for target in targets for one in _of_target(catalog, *target.partition("/")[::2])]
     classes = {}
     for number, (subject, checks) in enumerate(found):
         checks.subject = subject  # type: ignore[attr-defined]
         classes[f"Test{number}"] = checks
     return classes
+
+
+def _of_target(catalog: Catalog, distribution: str, name: str) -> Iterator[tuple[Subject, type]]:
+    for plugin in catalog.plugins:
+        if plugin.distribution == distribution and not name:
+            subject = Subject("plugin", plugin.entry_point, distribution)
+            yield subject, _made(subject, partial(of, plugin.module))
+            yield from _commands(plugin, catalog)
+    for broken in catalog.broken:
+        if is_of(broken, distribution) and not name:
+            yield Subject("plugin", broken.plugin, distribution), _failing("loads", broken.reason)
+    for entry in catalog.discovery.entries:
+        if entry.distribution == distribution and name in {"", entry.name}:
+            subject = Subject(entry.kind, entry.name, distribution)
+            yield subject, _made(subject, partial(_of_entry, entry))
 
 
 def is_of(broken: Broken, distribution: str) -> bool:
@@ -63,12 +66,10 @@ def _of_entry(entry: PluginEntry) -> type:
     return of(entry.item, entry.kind)
 
 
-def _commands(plugin: Plugin, catalog: Catalog) -> list[tuple[Subject, type]]:
-    found = []
+def _commands(plugin: Plugin, catalog: Catalog) -> Iterator[tuple[Subject, type]]:
     for name, function in catalog.commands_of(plugin).items():
         subject = Subject("command", name, plugin.distribution)
-        found.append((subject, _made(subject, partial(of, function, "command", command_name=name))))
-    return found
+        yield subject, _made(subject, partial(of, function, "command", command_name=name))
 
 
 def _made(subject: Subject, make: Callable[[], type]) -> type:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.plugins.check_variables import CHECKED
 from tlbench.testing.checking import chosen_checks
 
-VARIABLE = "TLBENCH_CHECK"
-"""Environment variable with the distribution, or with `distribution/name` for one of its objects."""
-
-_DISTRIBUTION, _, _NAME = os.environ.get(VARIABLE, "").partition("/")
-globals().update(chosen_checks.classes_of(Catalog.discover(), _DISTRIBUTION, _NAME) if _DISTRIBUTION else {})
+_TARGETS = tuple(filter(None, os.environ.get(CHECKED, "").split(",")))
+globals().update(chosen_checks.classes_of(Catalog.discover(), _TARGETS) if _TARGETS else {})

@@ -1,4 +1,4 @@
-"""Runs the conformance checks of a distribution in a process of its own, one outcome after another."""
+"""Runs the conformance checks of distributions in a process of its own, one outcome after another."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from tlbench.contracts.errors import UsageError
-from tlbench.testing.checking import check_reporter, installed_checks
+from tlbench.contracts.plugins.check_variables import CHECKED, REPORT
 
 _MODULE = "tlbench.testing.checking"
 _NO_TESTS = 5
@@ -25,6 +25,7 @@ _NO_TESTS = 5
 class Check:
     """The outcome of one check of one object."""
 
+    distribution: str
     kind: str
     name: str
     check: str
@@ -39,15 +40,15 @@ class Check:
     traceback: str = ""
 
 
-def run_checks(distribution: str, name: str = "") -> Iterator[Check]:
-    """Yields the outcome of each check of what a distribution brings, as soon as it is known.
+def run_checks(targets: Sequence[str]) -> Iterator[Check]:
+    """Yields the outcome of each check of what distributions bring, as soon as it is known.
 
     The checks run in a process of their own: a plugin that ends it, by a crash of a library or an exit, is one check
     that failed.
 
     Args:
-        distribution: An installed distribution, or the top-level package of a module in `TLBENCH_PLUGINS`.
-        name: The only object to check; all if it is empty.
+        targets: Installed distributions (or top-level packages of modules in `TLBENCH_PLUGINS`), each followed by a
+            slash and the name of an object where only this one is meant.
 
     Raises:
         UsageError: pytest is not installed.
@@ -58,7 +59,7 @@ def run_checks(distribution: str, name: str = "") -> Iterator[Check]:
     with tempfile.TemporaryDirectory(prefix="tlbench-check-") as folder, open(read, "rb", buffering=0) as outcomes:
         output = Path(folder) / "output"
         with output.open("wb") as file:
-            process = _started(distribution, name, folder, write, file)
+            process = _started(targets, folder, write, file)
         os.close(write)
         try:
             last = None
@@ -74,14 +75,14 @@ def run_checks(distribution: str, name: str = "") -> Iterator[Check]:
             printed = output.read_text(encoding="utf-8", errors="replace")
             where = f"after {last.kind} {last.name}: {last.check}" if last else "before the first check"
             reason = f"the process of the checks ended with status {status} {where}"
-            yield Check("plugin", distribution, "process", "failed", 0.0, reason, traceback=printed[-20_000:])
+            yield Check(targets[0], "plugin", "all", "process", "failed", 0.0, reason, traceback=printed[-20_000:])
 
 
-def _started(distribution: str, name: str, folder: str, write: int, output: Any) -> subprocess.Popen[bytes]:
+def _started(targets: Sequence[str], folder: str, write: int, output: Any) -> subprocess.Popen[bytes]:
     environment: Mapping[str, str] = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
-        installed_checks.VARIABLE: f"{distribution}/{name}" if name else distribution,
-        check_reporter.VARIABLE: str(write),
+        CHECKED: ",".join(targets),
+        REPORT: str(write),
         # Modules of `TLBENCH_PLUGINS` may be found by this process alone.
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
