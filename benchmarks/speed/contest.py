@@ -20,7 +20,7 @@ from benchmarks.speed.rows import Row, Work
 from benchmarks.speed.sides.job import CellReport, Job, Report
 from tlbench import Classes, Float, Protocol, SpaceContext, TaskInfo
 from tlbench.catalog.catalog import Catalog
-from tlbench.catalog.discovery import MODULES_VARIABLE
+from tlbench.catalog.loading.plugin_modules import MODULES_VARIABLE
 from tlbench.results.records.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

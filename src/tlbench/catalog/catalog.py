@@ -60,7 +60,8 @@ class Catalog:
     """
 
     def __init__(self, discovery: Discovery) -> None:
-        self._discovery = discovery
+        self.discovery = discovery
+        """The objects of all plugins, and what loading each plugin took."""
         self._found: dict[tuple[str, str], Found[Any]] = {}
 
     @classmethod
@@ -71,21 +72,21 @@ class Catalog:
     @property
     def broken(self) -> tuple[Broken, ...]:
         """Plugins and objects of plugins that cannot be used, with the reason."""
-        return self._discovery.broken
+        return self.discovery.broken
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
         """The plugins that were loaded."""
-        return self._discovery.plugins
+        return self.discovery.plugins
 
     def broken_hint(self) -> str:
         """Returns a suffix for messages about an unknown name: it lists broken plugins, which may have had the name."""
         names = ", ".join(sorted({broken.plugin for broken in self.broken}))
-        return f" (a plugin failed to load: {names}; `tlbench list plugins` says why)" if names else ""
+        return f" (a plugin failed to load: {names}; `tlbench plugin doctor` says why)" if names else ""
 
     def entries(self, kind: str) -> tuple[PluginEntry, ...]:
         """Returns all objects of a kind, such as "task", sorted by name."""
-        entries = (entry for entry in self._discovery.entries if entry.kind == kind)
+        entries = (entry for entry in self.discovery.entries if entry.kind == kind)
         return tuple(sorted(entries, key=lambda entry: (entry.name, entry.distribution)))
 
     def backbone(self, name: str) -> Found[Backbone]:
@@ -163,7 +164,7 @@ class Catalog:
     def schemes(self, kind: str) -> tuple[str, ...]:
         """Returns the forms of names with a scheme, such as "hf:<org/name>", that plugins resolve to this kind."""
         forms: set[str] = set()
-        for plugin, function in self._discovery.hooks("tlbench_schemes"):
+        for plugin, function in self.discovery.hooks("tlbench_schemes"):
             try:
                 forms |= {form for form, resolved in function().items() if resolved == kind}
             except (Exception, SystemExit):
@@ -173,12 +174,19 @@ class Catalog:
     def commands(self) -> dict[str, Callable[..., None]]:
         """Returns the functions of the commands that plugins add, by name; of two with one name, the first plugin's."""
         commands: dict[str, Callable[..., None]] = {}
-        for plugin, function in self._discovery.hooks("tlbench_commands"):
-            try:
-                commands = {**function(), **commands}
-            except (Exception, SystemExit):
-                _log.warning("the commands of %s cannot be listed", plugin.title, exc_info=True)
+        for plugin in self.plugins:
+            commands = {**self.commands_of(plugin), **commands}
         return commands
+
+    def commands_of(self, plugin: Plugin) -> dict[str, Callable[..., None]]:
+        """Returns the functions of the commands that one plugin adds, by name."""
+        for owner, function in self.discovery.hooks("tlbench_commands"):
+            if owner.title == plugin.title:
+                try:
+                    return dict(function())
+                except (Exception, SystemExit):
+                    _log.warning("the commands of %s cannot be listed", plugin.title, exc_info=True)
+        return {}
 
     def suite(self, name: str) -> Path:
         """Returns the path of a suite file, given its name or its path.
@@ -207,7 +215,7 @@ class Catalog:
             self._observed("tlbench_fitted", order=order, result=result)
 
     def _observed(self, hook: str, **event: object) -> None:
-        for plugin, function in self._discovery.hooks(hook):
+        for plugin, function in self.discovery.hooks(hook):
             try:
                 function(**event)
             except (Exception, SystemExit):
@@ -267,7 +275,7 @@ class Catalog:
         # With a slash before the colon it is `distribution/name`, whose name may have a colon.
         if not colon or "/" in scheme:
             return None
-        for plugin, function in self._discovery.hooks("tlbench_resolve"):
+        for plugin, function in self.discovery.hooks("tlbench_resolve"):
             try:
                 item = function(kind=kind, name=name)
             except TlbenchError:
@@ -289,7 +297,7 @@ class Catalog:
     def _suggested(self, kind: str, name: str) -> list[str]:
         """Returns the names with a scheme that plugins suggest for an unknown name."""
         suggested: list[str] = []
-        for plugin, function in self._discovery.hooks("tlbench_suggest"):
+        for plugin, function in self.discovery.hooks("tlbench_suggest"):
             try:
                 suggested += map(str, function(kind=kind, name=name))
             except (Exception, SystemExit):
@@ -303,7 +311,7 @@ class Catalog:
     @cached_property
     def _index(self) -> dict[str, dict[str, tuple[PluginEntry, ...]]]:
         index: dict[str, dict[str, tuple[PluginEntry, ...]]] = {}
-        for entry in self._discovery.entries:
+        for entry in self.discovery.entries:
             kinds = index.setdefault(entry.kind, {})
             kinds[entry.name] = (*kinds.get(entry.name, ()), entry)
         return index

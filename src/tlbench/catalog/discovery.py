@@ -7,20 +7,19 @@ the results of all plugins. So entry points are loaded and hook implementations 
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import os
-import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from tlbench.catalog import hookspecs
+from tlbench.catalog.loading.api_check import OWN
+from tlbench.catalog.loading.load_watch import Load, LoadWatch
+from tlbench.catalog.loading.plugin_modules import MODULES_VARIABLE, Broken, Plugin, guarded, loaded, plugin_modules
 from tlbench.catalog.names import fault_of_name
 from tlbench.catalog.objects import fault_of
 from tlbench.contracts.backbone import Backbone
@@ -31,11 +30,17 @@ from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 
-GROUP = "tlbench"
-MODULES_VARIABLE = "TLBENCH_PLUGINS"
-"""Environment variable with modules to load as plugins without installing them, separated by commas.
-
-It is an environment variable so that worker processes inherit it."""
+__all__ = [
+    "KINDS",
+    "MODULES_VARIABLE",
+    "OWN",
+    "Broken",
+    "Discovery",
+    "Plugin",
+    "PluginEntry",
+    "discover",
+    "plugin_modules",
+]
 
 # Kind of object -> hook that lists such objects, and the class or protocol that each of them is checked against.
 KINDS: dict[str, tuple[str, type]] = {
@@ -49,15 +54,11 @@ KINDS: dict[str, tuple[str, type]] = {
     "suite": ("tlbench_suites", Path),
 }
 
-OWN = "tlbench"
-"""Name of the distribution that tlbench's own objects belong to."""
 _OF_TLBENCH = {"metric", "renderer", "executor", "policy"}
 """The kinds of which tlbench has objects of its own. No plugin may use the names of these objects, because installing a
 plugin must neither change what a name means nor make the name ambiguous."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlbench_"))
-_LOADER_PATHS = (str(Path(importlib.__file__).parent), str(Path(pluggy.__file__).parent), __file__, "<frozen ")
-"""Prefixes of the files whose stack frames are skipped to find the line of a plugin that raised."""
 
 
 @dataclass(frozen=True)
@@ -72,34 +73,6 @@ class PluginEntry:
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A plugin, or one of its objects, that cannot be used."""
-
-    plugin: str
-    """Distribution, version and entry point of the plugin."""
-    reason: str
-    """Why the plugin or object cannot be used, in one line."""
-    traceback: str = ""
-    where: str = ""
-    """File and line at which an exception was raised; empty if there was none."""
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A loaded plugin module."""
-
-    distribution: str
-    version: str
-    entry_point: str
-    module: Any
-
-    @property
-    def title(self) -> str:
-        """Distribution, version and entry point, for messages."""
-        return f"{self.distribution} {self.version} ({self.entry_point})"
-
-
-@dataclass(frozen=True)
 class Discovery:
     """The objects of all plugins, the errors of broken ones, and the hooks that are called later."""
 
@@ -107,6 +80,8 @@ class Discovery:
     broken: tuple[Broken, ...]
     plugins: tuple[Plugin, ...]
     manager: pluggy.PluginManager
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    """What loading each plugin took, by its title."""
 
     def hooks(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
         """Yields each plugin that implements a hook, with its function; callers catch exceptions of each call."""
@@ -121,55 +96,13 @@ def discover(extra: Iterable[Plugin] = ()) -> Discovery:
     manager.add_hookspecs(hookspecs)
     broken: list[Broken] = []
     plugins: list[Plugin] = []
-    for plugin in (*_installed(broken), *_from_environment(broken), *extra):
+    watch = LoadWatch()
+    for plugin in (*loaded(broken, watch), *extra):
         if _register(manager, plugin, broken):
             plugins.append(plugin)
     registered = Discovery((), (), tuple(plugins), manager)
-    entries = [entry for kind in KINDS for entry in _collect(registered, kind, broken)]
-    return Discovery(tuple(entries), tuple(broken), tuple(plugins), manager)
-
-
-def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
-    """Returns the result of a call, or None if it raised; the exception is then added to `broken`."""
-    try:
-        return call()
-    # SystemExit too, since some libraries exit where a licence or a driver is missing; Ctrl-C still ends the command.
-    except (Exception, SystemExit) as error:
-        broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
-        return None
-
-
-def _installed(broken: list[Broken]) -> Iterator[Plugin]:
-    seen: set[tuple[str, str, str]] = set()
-    # Sorted, because the order of entry points depends on the file system.
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: (p.dist.name if p.dist else "", p.name)):
-        distribution = point.dist.name if point.dist else "unknown"
-        # An editable install beside a stale one lists the same entry point twice.
-        if (distribution, point.name, point.value) in seen:
-            continue
-        seen.add((distribution, point.name, point.value))
-        version = point.dist.version if point.dist else ""
-        module = guarded(f"{distribution} {version} ({point.name})", broken, point.load)
-        if module is not None:
-            yield Plugin(distribution, version, point.name, module)
-
-
-def plugin_modules() -> tuple[str, ...]:
-    """Returns the names of the modules that `discover` imports, without importing them."""
-    installed = (point.module for point in metadata.entry_points(group=GROUP))
-    return tuple(dict.fromkeys((*sorted(installed), *_modules_in_environment())))
-
-
-def _modules_in_environment() -> list[str]:
-    return [name for part in os.environ.get(MODULES_VARIABLE, "").split(",") if (name := part.strip())]
-
-
-def _from_environment(broken: list[Broken]) -> Iterator[Plugin]:
-    for name in _modules_in_environment():
-        module = guarded(f"{MODULES_VARIABLE}={name}", broken, partial(importlib.import_module, name))
-        if module is not None:
-            # There is no distribution: the top-level package takes its place in `distribution/name`.
-            yield Plugin(name.partition(".")[0], "", name, module)
+    entries = [entry for kind in KINDS for entry in _collect(registered, kind, broken, watch)]
+    return Discovery(tuple(entries), tuple(broken), tuple(plugins), manager, watch.loads)
 
 
 def _registered_name(plugin: Plugin) -> str:
@@ -227,12 +160,13 @@ def _is_unmarked(manager: pluggy.PluginManager, module: Any, hook: str) -> bool:
     )
 
 
-def _collect(discovery: Discovery, kind: str, broken: list[Broken]) -> Iterator[PluginEntry]:
+def _collect(discovery: Discovery, kind: str, broken: list[Broken], watch: LoadWatch) -> Iterator[PluginEntry]:
     hook, contract = KINDS[kind]
     own: set[str] = set()
     # tlbench's own objects first, so that their names are known when those of plugins are checked.
     for plugin, function in sorted(discovery.hooks(hook), key=lambda pair: pair[0].distribution != OWN):
-        items = guarded(plugin.title, broken, partial(_items_and_names, function))
+        with watch.watch(plugin.title):
+            items = guarded(plugin.title, broken, partial(_items_and_names, function))
         for item, name in items or ():
             if not isinstance(item, contract) or not isinstance(name, str) or not name:
                 reason = f"{hook} returned a {type(item).__name__} {name!r}, not a {contract.__name__} with a name"
@@ -263,17 +197,3 @@ def _fault_of_name(kind: str, item: object, name: str, own: Collection[str]) -> 
 def _items_and_names(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, Any]]:
     # A list, so that a generator runs here, where it is guarded. So is reading the name, which may be a property.
     return [(item, item.stem if isinstance(item, Path) else getattr(item, "name", None)) for item in function()]
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _where(error: BaseException) -> str:
-    # A module with a syntax error never runs, so no frame of the traceback is in it.
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(_LOADER_PATHS)]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

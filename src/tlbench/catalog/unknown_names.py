@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tlbench.catalog.loading.known_packages import SCHEMES, to_install
 from tlbench.catalog.names import nearest, parameters, parse, quoted
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.fits.about import SpaceContext, TaskInfo
@@ -42,6 +43,8 @@ def unknown_name_hint(
     if suggested:
         similar = difflib.get_close_matches(name, sorted(known), n=_MOST_SUGGESTIONS, cutoff=0.8)
         return f"; did you mean {', '.join([*suggested, *similar][:_MOST_SUGGESTIONS])}?"
+    if not known and not forms and (packages := to_install(kind)):
+        return f"; no installed plugin brings a {kind}: {packages}"
     hint = nearest(name, known)
     return hint if hint.endswith("?") or not forms else f"{hint}; or name one as {', '.join(forms)}"
 
@@ -60,6 +63,8 @@ def unknown_scheme_hint(kind: str, name: str, schemes: Mapping[str, Sequence[str
     there = f"a {kind} is named as {', '.join(forms)}" if forms else f"no plugin has names of this form for a {kind}"
     if others:
         return f"; {scheme}: names a {others[0]}, and {there}"
+    if scheme in SCHEMES and scheme not in _prefixes(forms):
+        return f"; the package {SCHEMES[scheme]} does: pip install {SCHEMES[scheme]}"
     close = difflib.get_close_matches(scheme.lower(), sorted(_prefixes(forms)), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}:{rest}?" if close else f"; is the plugin for {scheme!r} installed? {there}"
 

@@ -1,4 +1,4 @@
-"""Commands that follow runs, compare, unite, recommend and hand on results, and the page for coding assistants."""
+"""Commands that follow runs, compare, unite, recommend and hand on results, those of plugins, and the assistants' page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import typer
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
 from tlbench.cli.progress import status_command
+from tlbench.cli.plugin import plugin_group
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
 from tlbench.cli.submitted import collect_command
 from tlbench.cli.submitting import submit_command, verify_command
@@ -23,4 +24,5 @@ def add_to(app: typer.Typer) -> None:
     app.command("eval-results")(eval_results_command.eval_results)
     app.command()(submit_command.submit)
     app.command()(verify_command.verify)
+    app.add_typer(plugin_group.app, name="plugin")
     app.command()(browsing.skill)

@@ -1,9 +1,12 @@
-"""Pytest fixtures for tests of plugins. Pytest loads this module if tlbench is installed, so it imports no torch."""
+"""Pytest fixtures for tests of plugins, and an explanation below each conformance check that failed.
+
+Pytest loads this module if tlbench is installed, so it imports no torch.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,21 @@ pytest.register_assert_rewrite("tlbench.testing.conformance")
 
 PLUGINS = "TLBENCH_PLUGINS"
 CACHE, CACHE_LIMIT = "TLBENCH_CACHE", "TLBENCH_CACHE_LIMIT"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds to a conformance check that failed what must hold, why it matters and how to mend it."""
+    report = yield
+    checks = getattr(item, "cls", None)
+    if report.failed and checks is not None and isinstance(item, pytest.Function):
+        from tlbench.testing.conformance.advice.explanation import explanation
+
+        if found := explanation(checks, item.originalname):
+            report.sections.append((f"tlbench: {item.originalname}", str(found)))
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,6 +12,8 @@ from tlbench.testing.toy_kinds import ToyLabelsTask, ToySpanTask, ToyWordsTask
 from tlbench.testing.toy_spaces import ToyRule
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyGuess, ToyMajority, ToyScalarTask, ToyTask, ToyTune
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:

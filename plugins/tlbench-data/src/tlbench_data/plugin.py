@@ -9,6 +9,8 @@ from tlbench import Task, hookimpl
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "conll", "squad")
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from tlbench import Strategy, hookimpl
 from tlbench_distill.distillation import Distill
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

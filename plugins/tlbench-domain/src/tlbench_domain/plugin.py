@@ -11,6 +11,8 @@ from tlbench_domain.dann import Dann
 from tlbench_domain.self_training import SelfTraining
 from tlbench_domain.target_normalization import TargetNormalization
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

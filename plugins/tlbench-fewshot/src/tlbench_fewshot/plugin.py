@@ -10,6 +10,8 @@ from tlbench_fewshot.name_similarity import ZeroShotSimilarity
 from tlbench_fewshot.prompting import Prompting
 from tlbench_fewshot.setfit import SetFit
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

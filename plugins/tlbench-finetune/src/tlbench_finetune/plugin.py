@@ -25,6 +25,8 @@ from tlbench_finetune.probes.neighbours import Neighbours
 from tlbench_finetune.probes.prototypes import Prototypes
 from tlbench_finetune.probes.random_probe import RandomProbe
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tlbench import Task, hookimpl
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_tasks() -> Iterable[Task]:

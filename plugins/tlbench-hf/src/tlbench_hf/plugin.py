@@ -13,6 +13,8 @@ from tlbench_hf.vision.image_backbone import HFVision, is_vision
 
 SCHEME = "hf:"
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:

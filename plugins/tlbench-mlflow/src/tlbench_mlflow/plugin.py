@@ -7,6 +7,8 @@ import time
 
 from tlbench import Cell, FitOrder, FitResult, Record, TrackedRun, hookimpl
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_fitted(order: FitOrder, result: FitResult) -> None:

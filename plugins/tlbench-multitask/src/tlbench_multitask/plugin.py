@@ -8,6 +8,8 @@ from tlbench import Strategy, hookimpl
 from tlbench_multitask.intermediate import IntermediateTask
 from tlbench_multitask.joint import MultiTask
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

@@ -12,6 +12,8 @@ from tlbench_peft.low_rank import AdaLora, Dora, Lora, Vera
 from tlbench_peft.multiplicative import Ia3, Oft
 from tlbench_peft.prompts import PrefixTuning, PromptTuning
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

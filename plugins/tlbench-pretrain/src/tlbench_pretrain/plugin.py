@@ -8,6 +8,8 @@ from tlbench import Strategy, hookimpl
 from tlbench_pretrain.contrastive_learning import SimClr, SimCse
 from tlbench_pretrain.language_modelling import Dapt, Tapt
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

@@ -8,6 +8,8 @@ from tlbench import Strategy, hookimpl
 from tlbench_semisup.consistency import FixMatch, Uda
 from tlbench_semisup.pseudo_label import PseudoLabel
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

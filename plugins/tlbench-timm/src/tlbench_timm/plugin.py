@@ -15,6 +15,8 @@ from tlbench_timm.sources import cached_commit
 
 SCHEME = "timm:"
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:

@@ -8,6 +8,8 @@ from tlbench import Metric, Strategy, hookimpl
 from tlbench_unsupervised.cluster import Cluster
 from tlbench_unsupervised.clustering_metrics import AdjustedRand, NormalizedMutualInformation, Purity
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_strategies() -> Iterable[Strategy]:

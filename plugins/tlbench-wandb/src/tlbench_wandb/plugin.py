@@ -10,6 +10,8 @@ from tlbench import Cell, FitOrder, FitResult, Record, TrackedRun, hookimpl
 _open: dict[str, Any] = {}
 """The runs of cells that are not finished, by the id of the cell."""
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_fitted(order: FitOrder, result: FitResult) -> None:

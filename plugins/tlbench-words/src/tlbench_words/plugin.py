@@ -12,6 +12,8 @@ from tlbench_words.vector_files import pin
 SUFFIXES = (".vec", ".txt")
 """Usual file name extensions of word vectors."""
 
+tlbench_api = (1, 0)
+
 
 @hookimpl
 def tlbench_backbones() -> Iterable[Backbone]:

@@ -11,11 +11,15 @@ from typing import Any
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry
+from tlbench.catalog.loading.known_packages import core_alone
 from tlbench.catalog.names import nearest
 from tlbench.catalog.strategy_families import FAMILIES, by_family
+from tlbench.cli.plugin.plugin_facts import facts_of
+from tlbench.cli.plugin.plugin_texts import print_plugins
 from tlbench.cli.text_tables import ListColumn, print_grouped_listing, print_listing, terminal_width
 from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.plugins.api_version import API_VERSION, text_of
 from tlbench.contracts.task import Task
 from tlbench.contracts.untrusted.settings_files import read_toml
 from tlbench.results.render.escaping import printable
@@ -102,17 +106,22 @@ def print_list(catalog: Catalog, kind: str, wanted: Filter = Filter()) -> None:
         if kind == "all":
             print()
     if kind == "plugins":
-        columns = (ListColumn("plugin"), ListColumn("version"))
-        print_listing(columns, [(plugin.distribution, plugin.version) for plugin in catalog.plugins])
+        print_plugins(facts_of(catalog))
     if left_out:
         width = terminal_width()
         _print_wrapped(
             f"not shown at {width} columns: {', '.join(left_out)}; `tlbench list {kind} | less -S` shows all"
         )
+    if kind in {"all", "backbones", "tasks", "strategies"} and (hint := _core_alone(catalog)):
+        print(hint, file=sys.stderr)
     # On stderr, so that the listing can be piped; still exit status 0, since the other plugins work.
     for broken in catalog.broken:
         where = f" ({broken.where})" if broken.where else ""
         print(printable(f"broken plugin: {broken.plugin}: {broken.reason}{where}"), file=sys.stderr)
+
+
+def _core_alone(catalog: Catalog) -> str:
+    return core_alone(plugin.distribution for plugin in catalog.plugins)
 
 
 def print_versions(catalog: Catalog) -> None:
@@ -121,10 +130,15 @@ def print_versions(catalog: Catalog) -> None:
 
     from tlbench import __version__
 
-    print(f"tlbench {__version__}, Python {platform.python_version()}")
-    for plugin in catalog.plugins:
-        if plugin.distribution != "tlbench":
-            print(printable(f"  {plugin.distribution} {plugin.version}"))
+    print(f"tlbench {__version__} (plugin API {text_of(API_VERSION)}), Python {platform.python_version()}")
+    facts = facts_of(catalog)
+    for one in facts:
+        reasons = [problem.reason for problem in one.problems if problem.is_error]
+        broken = f"  broken: {reasons[0]}" if reasons else ""
+        if one.distribution != "tlbench" or broken:
+            print(printable(f"  {one.distribution} {one.version}{broken}"))
+    if hint := _core_alone(catalog):
+        print(hint)
 
 
 def short_count(count: int | None) -> str:

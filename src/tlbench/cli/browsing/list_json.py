@@ -11,7 +11,10 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry
 from tlbench.catalog.strategy_families import family_of
 from tlbench.cli.browsing.list import PLURALS, Filter, about_text, missing_text
+from tlbench.cli.plugin.plugin_facts import facts_of
+from tlbench.cli.plugin.plugin_texts import plugin_objects
 from tlbench.contracts.backbone import Backbone, Card
+from tlbench.contracts.plugins.api_version import API_VERSION, text_of
 from tlbench.contracts.task import Task
 
 
@@ -29,7 +32,7 @@ def list_json(catalog: Catalog, kind: str, wanted: Filter) -> str:
     shown = [singular for plural, singular in PLURALS.items() if plural in content]
     content["schemes"] = {singular: list(catalog.schemes(singular)) for singular in shown}
     if kind in {"all", "plugins"}:
-        content["plugins"] = _plugins(catalog)
+        content["plugins"] = plugin_objects(facts_of(catalog))
     content["broken"] = [{"plugin": one.plugin, "reason": one.reason, "where": one.where} for one in catalog.broken]
     return json.dumps(content, indent=1)
 
@@ -38,12 +41,18 @@ def versions_json(catalog: Catalog) -> str:
     """Returns the versions of tlbench, Python and the plugins as one JSON object in ASCII."""
     from tlbench import __version__
 
-    content = {"format": 1, "tlbench": __version__, "python": platform.python_version(), "plugins": _plugins(catalog)}
+    content: dict[str, Any] = {
+        "format": 1,
+        "tlbench": __version__,
+        "python": platform.python_version(),
+        "api": text_of(API_VERSION),
+    }
+    facts = facts_of(catalog)
+    content["plugins"] = [
+        {"name": one.distribution, "version": one.version, "broken": [p.reason for p in one.problems if p.is_error]}
+        for one in facts
+    ]
     return json.dumps(content, indent=1)
-
-
-def _plugins(catalog: Catalog) -> list[dict[str, str]]:
-    return [{"name": plugin.distribution, "version": plugin.version} for plugin in catalog.plugins]
 
 
 def _objects(

@@ -74,6 +74,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench verify leaderboards/my-board",
         "tlbench verify my-cells.zip --rerun 5f5a612b",
         "tlbench verify leaderboards/*/ --at-least recomputed --to tiers.json",
+    "plugin new": (
+        "tlbench plugin new strategy norm-only",
+        "tlbench plugin new backbone my-encoder --to my-plugin --author 'Ada Lovelace'",
+    ),
+    "plugin list": ("tlbench plugin list", "tlbench plugin list --json | jq '.plugins[].name'"),
+    "plugin doctor": ("tlbench plugin doctor", "tlbench plugin doctor tlbench-hf --traceback"),
+    "plugin check": (
+        "tlbench plugin check",
+        "tlbench plugin check tlbench-finetune/linear-probe",
+        "tlbench plugin check tlbench-data --json",
     ),
     "skill": ("tlbench skill", "tlbench skill > SKILL.md"),
     "version": ("tlbench version", "tlbench --version"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from tlbench.contracts.backbone import Backbone
-from tlbench.contracts.outputs import Classes
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ class DeviceConformance:
         """Returns a few examples of two classes."""
         raise NotImplementedError
 
+    @property
+    def output(self) -> Output:
+        """An output that the backbone supports, of whole examples."""
+        raise NotImplementedError
+
     def test_training_step_stays_on_its_device(self) -> None:
         """A forward and a backward pass use tensors of the encoder's own device only.
 
@@ -34,7 +39,7 @@ class DeviceConformance:
         from tlbench.modeling.data import to_device
         from tlbench.modeling.heads import new_head
 
-        meta, output = torch.device("meta"), Classes(("no", "yes"))
+        meta, output = torch.device("meta"), self.output
         data = self.backbone.featurize(self.examples(), output)
         encoder = self.backbone.load()
         head = new_head(self.backbone, output, encoder)

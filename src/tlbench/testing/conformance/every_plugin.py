@@ -9,9 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+from tlbench.catalog.loading.load_watch import HEAVY
 from tlbench.catalog.names import fault_of_name
-
-HEAVY = ("torch", "transformers", "timm", "optuna", "evaluate", "datasets", "peft", "sklearn")
 
 # sys.modules shows what was loaded, also indirectly.
 _SCRIPT = """
@@ -50,10 +49,13 @@ def _loaded_by(module: str, heavy: tuple[str, ...], path: tuple[str, ...]) -> tu
 
 
 def check_light(item: object, heavy: Iterable[str] = HEAVY) -> None:
-    """Asserts that importing the module of the object's class loads no heavy library; skips test modules."""
+    """Asserts that importing the module of a function or of an object's class loads no heavy library.
+
+    Test modules are skipped.
+    """
     import pytest
 
-    module = type(item).__module__
+    module = item.__module__
     loaded = heavy_imports(module, heavy)
     if loaded is None:
         pytest.skip(f"{module} cannot be imported by another process")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 
-from tlbench.contracts.outputs import Answer
+from tlbench.contracts.outputs import Answer, Classes, MultiLabel, Output, Scalar
 from tlbench.contracts.task import Example, Examples
 
 WORDS = "the a old new cat dog tree river sees finds likes under over quick small and not every my blue".split()
 LONG = 150
 """Number of words that do not fit into one row of most backbones, so that windows and truncation are tested."""
+
+OUTPUTS: tuple[Output, ...] = (Classes(("no", "yes")), Scalar(), MultiLabel(("one", "other", "third")))
+"""Outputs of whole examples, of which a backbone may refuse some by `supports`."""
 
 
 def noise(modality: str, count: int = 6) -> Examples:

@@ -35,7 +35,7 @@ class RendererConformance:
 
     renderer: ClassVar[Renderer]
     medium: ClassVar[Medium]
-    """Format of the rendered text, which decides what a name must not inject."""
+    """Format of the rendered text, which decides what a name must not inject; it must be set."""
 
     def shown(self, text: str) -> str:
         """Returns the form in which a name or score occurs in the rendered text, escaped as the renderer does."""
@@ -89,8 +89,8 @@ class FolderRendererConformance(RendererConformance):
     """Checks the same of a renderer that makes a folder of files, taken together."""
 
     renderer: ClassVar[Renderer]
-    suffix: ClassVar[str]
-    """Suffix of the files that show names and scores, such as ".html"; the others are not checked."""
+    suffix: ClassVar[str] = ".html"
+    """Suffix of the files that show names and scores; the others are not checked."""
 
     def rendered(self, page: ExamplePage) -> str:
         """Returns the contents of the files, one after another."""

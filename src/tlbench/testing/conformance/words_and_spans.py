@@ -96,6 +96,7 @@ class PartsConformance:
     def _featurized(self, examples: Examples, output: Output) -> Data:
         if self.backbone.modality != "text":
             pytest.skip("only text backbones predict words and spans")
+        skip_if_refused(self.backbone, output)
         try:
             return self.backbone.featurize(examples, output)
         except PluginError as error:
@@ -104,8 +105,16 @@ class PartsConformance:
     def _predicted(self, encoder: Encoder, examples: Examples, output: Output) -> list[tuple[Example, Any]]:
         from tlbench.modeling.heads import new_head
 
-        head, data = new_head(self.backbone, output, encoder), self._featurized(examples, output)
+        # Featurized first, which skips the check if the backbone refuses this output.
+        data = self._featurized(examples, output)
+        head = new_head(self.backbone, output, encoder)
         return list(zip(examples, step_and_predict(encoder, head, data).values, strict=True))
+
+
+def skip_if_refused(backbone: Backbone, output: Output) -> None:
+    """Skips the check if the backbone refuses this output, as `Backbone.supports` lets it."""
+    if reason := backbone.supports(output):
+        pytest.skip(f"the backbone refuses this output: {reason}")
 
 
 def step_and_predict(encoder: Encoder, head: Head, data: Data) -> Predictions:

@@ -7,11 +7,12 @@ from typing import ClassVar, Literal, get_args
 
 import msgspec
 
+from tlbench.catalog.loading.load_watch import HEAVY
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import Fit, FitOrder
 from tlbench.contracts.record import FitResult, Point, Record, Seconds, Status, TestScore
 from tlbench.contracts.space import Value
-from tlbench.testing.conformance.every_plugin import HEAVY, heavy_imports
+from tlbench.testing.conformance.every_plugin import heavy_imports
 
 CELL = Cell(Ref("tone"), Ref("linear-probe"), Protocol(seeds=(0, 1), trials=2), Ref("tiny"))
 CURVE = (Point(1, 0.5), Point(2, None, 1.25), Point(3, 0.75))

@@ -1,0 +1,1 @@
+"""`tlbench plugin`: begin, check and repair plugins."""

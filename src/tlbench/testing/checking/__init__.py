@@ -1,0 +1,1 @@
+"""Runs the conformance checks of installed plugins, for `tlbench plugin check`."""

@@ -1,0 +1,1 @@
+"""What mistakes cost, as a metric of tlbench."""

@@ -1,0 +1,1 @@
+"""Processes of Python's fork server, as an executor of tlbench."""

@@ -1,0 +1,1 @@
+"""A probe trained by a loop of its own, as a strategy of tlbench."""

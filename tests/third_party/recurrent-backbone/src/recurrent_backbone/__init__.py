@@ -1,0 +1,1 @@
+"""A recurrent network as a backbone of tlbench."""

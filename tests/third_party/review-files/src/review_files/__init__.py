@@ -1,0 +1,1 @@
+"""Reviews in files of headers and bodies, as a task of tlbench."""
