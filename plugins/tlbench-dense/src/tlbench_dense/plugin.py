@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tlbench import Metric, Strategy, Task, hookimpl
+
+SCHEMES = ("coco", "voc", "yolo", "masks")
 
 
 @hookimpl
@@ -14,6 +16,27 @@ def tlbench_tasks() -> Iterable[Task]:
     from tlbench_dense.scenes.scene_tasks import DigitBoxes, DigitMasks
 
     return [DigitMasks(), DigitBoxes()]
+
+
+@hookimpl
+def tlbench_schemes() -> Mapping[str, str]:
+    """Returns the forms of names of tasks made of your own annotated images."""
+    return {f"{scheme}:<folder>": "task" for scheme in SCHEMES}
+
+
+@hookimpl
+def tlbench_resolve(kind: str, name: str) -> Task | None:
+    """Returns the task made of a folder of annotated images.
+
+    Raises:
+        UsageError: The folder is missing or has changed.
+    """
+    scheme, colon, rest = name.partition(":")
+    if kind != "task" or not colon or scheme not in SCHEMES:
+        return None
+    from tlbench_dense.sources.dense_task import resolve
+
+    return resolve(scheme, rest)
 
 
 @hookimpl

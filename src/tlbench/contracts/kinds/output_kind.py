@@ -130,9 +130,9 @@ class Output:
         return encoder
 
     def picture(self, example: Example, target: Any, prediction: Any) -> bytes | None:
-        """Returns a picture of an example, its target and its prediction side by side, as PNG, for reports.
+        """Returns a picture of an example, its target and its prediction side by side, as PNG or JPEG, for reports.
 
-        The default, None, draws nothing.
+        The records of a cell keep a few pictures of test examples. The default, None, draws nothing.
 
         Args:
             example: The example with its inputs.

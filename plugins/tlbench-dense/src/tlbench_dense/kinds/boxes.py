@@ -30,6 +30,8 @@ class Boxes(Output):
 
     names: tuple[str, ...]
     decoder: Detector = "fcos"
+    has_pictures: bool = True
+    """Whether records keep pictures of a few test images."""
 
     kind: ClassVar[str] = "boxes"
     answers: ClassVar[Literal["texts"]] = "texts"
@@ -105,7 +107,9 @@ class Boxes(Output):
         return box_report(self.names, seeds)
 
     def picture(self, example: Example, target: Any, prediction: Any) -> bytes | None:
-        """Returns the image with its boxes, and with the predicted ones, side by side, as PNG."""
+        """Returns the image with its boxes, and with the predicted ones, as JPEG; None if there are to be none."""
+        if not self.has_pictures:
+            return None
         from tlbench_dense.scoring.pictures import box_picture
 
         return box_picture(example.inputs[0], target[0], prediction, self.names)

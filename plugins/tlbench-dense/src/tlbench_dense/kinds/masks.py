@@ -32,6 +32,8 @@ class Masks(Output):
     window: int = 0
     """Side in pixels of the square windows that an image is cut into, each of which is resized to the size that the
     backbone reads; 0 for the whole image. Windows overlap by at least a third, and their probabilities are averaged."""
+    has_pictures: bool = True
+    """Whether records keep pictures of a few test images."""
 
     kind: ClassVar[str] = "masks"
     answers: ClassVar[Literal["texts"]] = "texts"
@@ -118,7 +120,9 @@ class Masks(Output):
         return pixel_report(self.names, seeds)
 
     def picture(self, example: Example, target: Any, prediction: Any) -> bytes | None:
-        """Returns the image, its target and its prediction side by side, as PNG."""
+        """Returns the image, its target and its prediction side by side, as JPEG; None if there are to be none."""
+        if not self.has_pictures:
+            return None
         from tlbench_dense.scoring.pictures import map_picture
 
         return map_picture(example.inputs[0], target[0], prediction)

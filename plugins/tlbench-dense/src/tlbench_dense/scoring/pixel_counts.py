@@ -36,7 +36,7 @@ def confusion(wanted: np.ndarray, given: np.ndarray, count: int) -> np.ndarray:
 
 
 def pixel_report(names: Sequence[str], seeds: Sequence[Scored]) -> ClassReport:
-    """Returns precision, recall and F1 (Dice) of the pixels of each class, and their confusion matrix, over all seeds."""
+    """Returns precision, recall and F1 (Dice) of the pixels of each class, and their confusion matrix, over seeds."""
     count = len(names)
     matrix = sum(
         (confusion(*pair, count) for scored in seeds for pair in pixel_pairs(scored)),
