@@ -9,7 +9,7 @@ from tlbench_dense.kinds.box_texts import Box, numbers_in, prediction_text, targ
 from tlbench_dense.kinds.boxes import Boxes
 from tlbench_dense.kinds.class_runs import IGNORED, classes_in, decoded, encoded, size_of
 from tlbench_dense.kinds.masks import Masks
-from tlbench_dense.pyramid.windows import OVERLAP, windows
+from tlbench_dense.pyramid.image_windows import OVERLAP, windows
 from tlbench_dense.scoring.box_metrics import AveragePrecision, AveragePrecision50, AverageRecall
 from tlbench_dense.scoring.mask_metrics import BoundaryF1, MeanIoU, PixelAccuracy
 from tlbench_timm.fractals.backbones import FractalBackbone

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 from tlbench_dense.kinds.class_runs import decoded
-from tlbench_dense.scenes.rendering import DIFFICULTIES, MOST_OVERLAP, render
+from tlbench_dense.scenes.scene_rendering import DIFFICULTIES, MOST_OVERLAP, render
 from tlbench_dense.scenes.scene_tasks import DIGITS, DigitBoxes, DigitMasks
 
 from tlbench.testing.conformance import TaskConformance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -137,8 +137,14 @@ def image_data(
         else:
             key = {"examples": examples.fingerprint, "made": made, **versions}
             rows = list(cached_arrays("images", key, make)["pixels"])
-    data = one_row_each(examples, rows, normalise, [length] * len(images), f"pixels:{made}")
     if regions is None:
-        return data
-    alignment = [np.asarray(region, dtype=np.int64) for region in regions]
-    return replace(data, owners=np.asarray(owners, dtype=np.int64), alignment=alignment)
+        return one_row_each(examples, rows, normalise, [length] * len(images), f"pixels:{made}")
+    return Data(
+        examples=examples,
+        rows=rows,
+        collate=normalise,
+        lengths=np.full(len(images), length, dtype=np.int64),
+        owners=np.asarray(owners, dtype=np.int64),
+        fingerprint=f"pixels:{made}:{examples.fingerprint}",
+        alignment=[np.asarray(region, dtype=np.int64) for region in regions],
+    )

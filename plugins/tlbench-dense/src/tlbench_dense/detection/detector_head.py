@@ -15,11 +15,11 @@ from tlbench.modeling.heads.head import Head, Outputs, required_alignment
 from tlbench.modeling.precision import at_least_fp32
 from tlbench_dense.detection.detectors import PyramidDetector
 from tlbench_dense.kinds.box_texts import COLUMNS, prediction_text
-from tlbench_dense.kinds.boxes import Boxes
 from tlbench_dense.pyramid.feature_maps import as_feature_maps
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
+    from tlbench_dense.kinds.boxes import Boxes
 
 _PADDING = -1.0
 """The class of rows without a box in the tensor of targets."""

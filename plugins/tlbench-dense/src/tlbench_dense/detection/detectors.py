@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -14,8 +14,10 @@ from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from torchvision.ops import FeaturePyramidNetwork
 
 from tlbench_dense.kinds.box_texts import MOST_BOXES
-from tlbench_dense.kinds.boxes import Detector
 from tlbench_dense.pyramid.feature_maps import Level
+
+if TYPE_CHECKING:
+    from tlbench_dense.kinds.boxes import Detector
 
 CHANNELS = 64
 """Width of the feature pyramid network and of the head."""

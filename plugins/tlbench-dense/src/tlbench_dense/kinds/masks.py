@@ -73,7 +73,7 @@ class Masks(Output):
 
     def regions(self, width: int, height: int) -> Sequence[Region]:
         """Returns the windows of an image, or the whole image."""
-        from tlbench_dense.pyramid.windows import windows
+        from tlbench_dense.pyramid.image_windows import windows
 
         return windows(width, height, self.window)
 

@@ -14,12 +14,12 @@ from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
 from tlbench.modeling.precision import at_least_fp32
 from tlbench_dense.kinds.class_runs import IGNORED, decoded, encoded
-from tlbench_dense.kinds.masks import Masks
 from tlbench_dense.map_heads.map_decoders import FusedMaps, LinearMaps, enlarged
 from tlbench_dense.pyramid.feature_maps import as_feature_maps
 
 if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder, Hidden
+    from tlbench_dense.kinds.masks import Masks
 
 
 class MapHead(Head):

@@ -13,7 +13,7 @@ from tlbench_dense.kinds.boxes import Boxes, Detector
 from tlbench_dense.kinds.masks import MapDecoder, Masks
 
 if TYPE_CHECKING:
-    from tlbench_dense.scenes.rendering import Scene
+    from tlbench_dense.scenes.scene_rendering import Scene
 
 SPLITS = ("train", "validation", "test")
 DIGITS = {"train": (0, 1000), "validation": (1000, 1300), "test": (1300, 1797)}
@@ -127,7 +127,7 @@ def scenes(split: str, count: int, side: int, draw: int) -> list[tuple[str, Scen
     """Returns the scenes of a split with their difficulties; other splits have other scenes and other digits."""
     import numpy as np
 
-    from tlbench_dense.scenes.rendering import DIFFICULTIES, render
+    from tlbench_dense.scenes.scene_rendering import DIFFICULTIES, render
 
     names, made = tuple(DIFFICULTIES), []
     for number in range(count):

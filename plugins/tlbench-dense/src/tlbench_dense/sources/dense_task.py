@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -105,7 +105,7 @@ class AnnotatedFolder(Task):
         Raises:
             DataError: The annotations or images cannot be read.
         """
-        counts = sum((counts for _, counts in _examples(self).values()), Counter[str]())
+        counts = sum((_part(self, split)[1] for split in _read(self).splits), Counter[str]())
         return tuple(f"{count:,} boxes {what}" for what, count in sorted(counts.items()))
 
     def split(self, name: SplitName) -> Examples | None:
@@ -114,8 +114,10 @@ class AnnotatedFolder(Task):
         Raises:
             DataError: An image is missing or cannot be read, or an annotation has a fault; the message names both.
         """
-        found = _examples(self).get(name)
-        return None if found is None else found[0]
+        splits = _read(self).splits
+        if WHOLE in splits:
+            return _divided(self).get(name)
+        return Examples(_part(self, name)[0]) if name in splits else None
 
     def missing(self) -> str | None:
         """Returns a message if the folder no longer exists, or None."""
@@ -145,22 +147,24 @@ def _read(task: AnnotatedFolder) -> Annotations:
     return Annotations(read.classes, splits)
 
 
-@lru_cache(maxsize=4)
-def _examples(task: AnnotatedFolder) -> dict[str, tuple[Examples, Counter[str]]]:
-    """Returns the examples of each split, and how many boxes were left out or cut."""
-    read, found = _read(task), {}
+@lru_cache(maxsize=8)
+def _part(task: AnnotatedFolder, split: str) -> tuple[Sequence[Example], Counter[str]]:
+    """Returns the examples of a split of the folder, and how many boxes were left out or cut."""
+    read, counts = _read(task), Counter[str]()
     numbers = {name: index for index, name in enumerate(read.classes)}
-    for split, images in read.splits.items():
-        counts: Counter[str] = Counter()
-        found[split] = [_example(image, task, numbers, counts) for image in images], counts
-    if WHOLE not in found:
-        return {split: (Examples(rows), counts) for split, (rows, counts) in found.items()}
-    rows, counts = found[WHOLE]
+    rows = [_example(image, task, numbers, counts) for image in read.splits[split]]
+    # Images of two splits may have one name.
+    return [row if split == WHOLE else replace(row, id=f"{split}/{row.id}") for row in rows], counts
+
+
+@lru_cache(maxsize=4)
+def _divided(task: AnnotatedFolder) -> dict[str, Examples]:
+    """Returns the splits that are drawn from a folder without any."""
+    rows = _part(task, WHOLE)[0]
     parts = divide(rows, task.output, _SHARES, task.split_seed)
     if empty := [split for split, positions in parts.items() if not positions]:
         raise DataError(f"{named_path(task.name)}: {len(rows)} images are too few to divide: {empty[0]} would be empty")
-    none: Counter[str] = Counter()
-    return {split: (Examples(rows[i] for i in parts[split]), counts if split == "train" else none) for split in parts}
+    return {split: Examples(rows[i] for i in positions) for split, positions in parts.items()}
 
 
 def _example(found: AnnotatedImage, task: AnnotatedFolder, numbers: Mapping[str, int], counts: Counter[str]) -> Example:
