@@ -99,6 +99,7 @@ class TestAverageRecall(_OfBoxes):
     metric = AverageRecall()
 
 
+@pytest.mark.equivalence
 @pytest.mark.parametrize("seed", range(3))
 def test_segmentation_equals_torchmetrics(seed):
     import torch
@@ -114,6 +115,7 @@ def test_segmentation_equals_torchmetrics(seed):
     assert score(PixelAccuracy(), scored) == pytest.approx(float(theirs), abs=1e-6)
 
 
+@pytest.mark.equivalence
 @pytest.mark.parametrize("seed", range(4))
 def test_detection_equals_pycocotools(seed):
     scored = random_boxes(seed, 25, right=0.7)
