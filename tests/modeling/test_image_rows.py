@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +118,34 @@ def test_an_image_that_would_be_enlarged_too_far_for_this_model_is_refused(tmp_p
 
     with pytest.raises(DataError, match=r"line\.png: 1000 x 1 pixels: a model that enlarges the shorter side to 384"):
         first_batch()
+
+
+@dataclass(frozen=True)
+class Halves(Classes):
+    """Reads the left and the right half of an image, or all of it."""
+
+    reads: ClassVar[str] = "map"
+    all_of_it: bool = False
+
+    def regions(self, width, height):
+        return (
+            ((0, 0, width, height),) if self.all_of_it else ((0, 0, width // 2, height), (width // 2, 0, width, height))
+        )
+
+
+def test_regions_of_an_image_are_rows_with_their_places():
+    prepare = Prepare()
+
+    def halved(image: Image.Image) -> np.ndarray:
+        return prepare(image.resize((48, 48)))
+
+    data = images_of(photos(2), halved, Halves(("no", "yes")))
+    assert data.owners.tolist() == [0, 0, 1, 1]
+    assert [region.tolist() for region in data.alignment] == [[0, 0, 24, 48], [24, 0, 48, 48]] * 2
+    assert len(data) == len(data.lengths) == 4
+    assert data.batch(range(4))["pixel_values"].shape == (4, 3, *SIZE)
+    assert not torch.equal(data.batch([0])["pixel_values"], data.batch([1])["pixel_values"])
+    assert data.take([1]).alignment[1].tolist() == [24, 0, 48, 48]
+    whole = images_of(photos(2), halved, Halves(("no", "yes"), all_of_it=True))
+    assert whole.fingerprint != data.fingerprint
+    assert whole.owners.tolist() == [0, 1]

@@ -1,4 +1,4 @@
-"""Commands that follow runs, compare, unite, recommend and hand on results, those of plugins, and the assistants' page."""
+"""Commands that follow runs, compare and hand on results, those of plugins, and the page for assistants."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import typer
 
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
-from tlbench.cli.progress import status_command
 from tlbench.cli.plugin import plugin_group
+from tlbench.cli.progress import status_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
 from tlbench.cli.submitted import collect_command
 from tlbench.cli.submitting import submit_command, verify_command

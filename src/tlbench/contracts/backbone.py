@@ -114,6 +114,9 @@ class Backbone:
     """Version of the backbone; part of cell ids. Increase it when results change because of other weights or
     preprocessing."""
     paper: str = ""
+    gives_maps: ClassVar[bool] = False
+    """Whether `featurize` and `load` serve outputs that read a "map": rows show whole images (`Output.regions`), and
+    the encoder gives maps of features."""
     imports: ClassVar[tuple[str, ...]] = ()
     """Modules used by `load` and `featurize` that are slow to import, such as "timm". They are imported once for all
     workers."""
@@ -156,12 +159,14 @@ class Backbone:
     def supports(self, output: Output) -> str | None:
         """Returns why the backbone cannot solve tasks with this output, or None if it can.
 
-        A plan skips the cell with this text as the reason, so the method must load nothing. By default only text
-        generation is refused, and only if `head` is not overridden.
+        A plan skips the cell with this text as the reason, so the method must load nothing. By default text generation
+        is refused if `head` is not overridden, and outputs that read a map are unless `gives_maps` is set.
         """
         # Compares the functions, since calling `head` would need a loaded encoder.
         if output.reads == "prompt" and type(self).head is Backbone.head:
             return f"{self.name} has no decoder, which a task with texts as answers needs"
+        if output.reads == "map" and not self.gives_maps:
+            return f"{self.name} gives no maps of an image's features, which {type(output).__name__} needs: use timm's"
         return None
 
     def featurize(self, examples: Examples, output: Output) -> Data:

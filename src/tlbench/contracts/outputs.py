@@ -3,129 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-# For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
+from tlbench.contracts.kinds.output_kind import Output, PredictionForm, Predictions, Reads, Region
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tlbench.contracts.record import ClassReport
     from tlbench.contracts.task import Example
-    from tlbench.metrics.scored import Scored
-    from tlbench.modeling.encoder import Encoder
-    from tlbench.modeling.heads import Head
 
-    Arrays: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
-
-PredictionForm = Literal["numbers", "labels", "tags", "texts"]
-"""The form of one example's prediction in storage and in metrics: a number (also a class index), a row of 0 and 1
-(multi-hot labels), a tuple of tags (one per word), or a text that is compared with several accepted ones."""
-Reads = Literal["example", "words", "context", "prompt"]
-"""The input of the head: one vector per example, per word or per position of a context, or a prompt to complete."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """A kind of output, such as one of several classes: subclass it as a frozen dataclass with the details as fields.
-
-    A subclass declares which targets are valid, in which of the four forms of `PredictionForm` predictions come, and
-    which head predicts them. `target_error` must be overridden, and `head` too unless every backbone in use has a head
-    for this kind of output. Predictions are then stored, scored, resampled and ranked like those of tlbench's own.
-
-    Example:
-        from dataclasses import dataclass
-        from typing import ClassVar
-
-        from tlbench import Output
-
-        @dataclass(frozen=True)
-        class Grade(Output):
-            names: tuple[str, ...]
-
-            kind: ClassVar[str] = "grade"
-            answers: ClassVar[str] = "numbers"
-            whole: ClassVar[bool] = True
-
-            @property
-            def classes(self):
-                return self.names
-
-            def target_error(self, example):
-                valid = isinstance(example.target, int) and 0 <= example.target < len(self.names)
-                return None if valid else f"{example.target!r} is not the index of a grade"
-
-            def class_indices(self, target):
-                return {target}
-
-            def head(self, encoder):
-                from tlbench import Classes
-                from tlbench.modeling.heads import PooledHead
-
-                return PooledHead(encoder.width, Classes(self.names))
-    """
-
-    kind: ClassVar[str]
-    """The name in kebab-case, used by `tlbench list tasks --kind`."""
-    answers: ClassVar[PredictionForm]
-    """The form of a prediction."""
-    whole: ClassVar[bool] = False
-    """Whether numeric predictions are integers, such as class indices."""
-    reads: ClassVar[Reads] = "example"
-    """The input from which a head predicts."""
-    stratified_by: ClassVar[str] = ""
-    """The noun for a stratum in messages, such as "decile"; empty for "rarest class"."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class or label names, in index order; empty for an output without classes."""
-        return ()
-
-    def target_error(self, example: Example) -> str | None:
-        """Returns an error message if the target of an example is invalid, else None."""
-        raise NotImplementedError
-
-    def class_indices(self, target: Any) -> set[int]:
-        """Returns the indices of the classes that a target contains; the conformance checks call this method."""
-        return set()
-
-    def strata(self, targets: Sequence[Any]) -> Sequence[Hashable]:
-        """Returns the stratum of each target for drawing splits; by default its rarest class (Sechidis et al. 2011)."""
-        present = [self.class_indices(target) for target in targets]
-        counts = Counter(index for indices in present for index in indices)
-        return [min(indices, key=lambda index: (counts[index], index), default=-1) for indices in present]
-
-    def undivided_inputs(self, example: Example) -> tuple[Any, ...]:
-        """Returns the inputs to compare: examples in which they are equal stay in one split. By default all inputs."""
-        return example.inputs
-
-    def arrays(self, targets: Sequence[Any], predictions: Predictions) -> Arrays | None:
-        """Returns targets and predictions as arrays for the metrics, (N,) or (N, K) each, in the form of `answers`.
-
-        The default, None, uses the standard conversion of that form, `tlbench.metrics.scored_arrays.usual_arrays`,
-        which an override may call.
-
-        Raises:
-            PluginError: A prediction does not have the form of the output; the message names the example.
-        """
-        return None
-
-    def head(self, encoder: Encoder) -> Head | None:
-        """Returns a new head for this output on top of the encoder.
-
-        The default, None, uses tlbench's head for outputs of this kind (`tlbench.modeling.heads`), if there is one.
-        """
-        return None
-
-    def report(self, seeds: Sequence[Scored]) -> ClassReport | None:
-        """Returns precision, recall and support of each class, and the confusion matrix, pooled over all seeds.
-
-        The default, None, uses the standard report on `classes` (`tlbench.metrics.class_report`).
-        """
-        return None
+__all__ = [
+    "Answer",
+    "Classes",
+    "MultiLabel",
+    "Output",
+    "PredictionForm",
+    "Predictions",
+    "Reads",
+    "Region",
+    "Scalar",
+    "Span",
+    "Text",
+    "TokenClasses",
+]
 
 
 @dataclass(frozen=True)
@@ -282,32 +182,6 @@ class Text(Output):
         target = example.target
         fits = isinstance(target, tuple | list) and target and all(isinstance(answer, str) for answer in target)
         return None if fits else _invalid_target(self, target)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The predictions for N examples, in the order of the examples.
-
-    Raises:
-        ValueError: ids, values and scores differ in length.
-    """
-
-    ids: tuple[str, ...]
-    values: np.ndarray
-    """(N,) class indices or real numbers; (N, K) labels of 0 and 1; or (N,) of dtype object: tuples of class indices,
-    one for each word, or the texts of `Span` and `Text`."""
-    scores: np.ndarray | None = None
-    """(N, K) probabilities of the classes or labels, if the predictor has them."""
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.ids), len(self.values)}
-        if self.scores is not None:
-            lengths.add(len(self.scores))
-        if len(lengths) > 1:
-            raise ValueError(f"ids, values and scores of predictions differ in length: {sorted(lengths)}")
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def _is_index(value: Any, names: Sequence[str]) -> bool:

@@ -49,7 +49,8 @@ class Data:
     """One int array per row that maps its T positions to the example, with -1 for positions that match no part of it.
 
     (T,) for `TokenClasses`: the index of the word that begins at the position. (T, 2) for `Span`: the position's first
-    character in the context, and one past its last. None for outputs that need no alignment."""
+    character in the context, and one past its last. For outputs that read a map: (4,), the `Region` of the image that
+    the row shows. None for outputs that need no alignment."""
     truncated: np.ndarray | None = None
     """(examples,) bool: whether the backbone left out a part of the example's inputs because they are too long; None if
     it does not say. An example that is split into windows is not truncated."""

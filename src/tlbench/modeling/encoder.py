@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlbench.contracts.errors import PluginError
 from tlbench.modeling.data import Batch, moved
 
 
@@ -77,6 +78,29 @@ class Encoder(nn.Module):
     @abstractmethod
     def pool(self, hidden: Hidden) -> Tensor:
         """Returns the readout of the last stage's output, (B, width)."""
+
+    def at_stages(self, batch: Batch | Hidden, stops: Sequence[int], start: int = 0) -> list[Hidden]:
+        """Returns the output of stages[start:stop] for each of several stops, in one pass where the encoder can.
+
+        Args:
+            batch: A batch for start = 0, else the `Hidden` that stage `start - 1` returned.
+            stops: One past the last stage of each output, in rising order, each above `start`.
+            start: The first stage to run.
+        """
+        outputs: list[Hidden] = []
+        given, first = batch, start
+        for stop in stops:
+            given, first = self(given, start=first, stop=stop), stop
+            outputs.append(given)
+        return outputs
+
+    def sample(self) -> Batch:
+        """Returns a batch of one or a few rows of no meaning, on the encoder's device, to see the shapes of outputs.
+
+        Raises:
+            PluginError: The encoder has none; this is the default.
+        """
+        raise PluginError(f"{type(self).__name__} has no sample of its input")
 
     def stage_parameters(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[str, nn.Parameter]]:
         """Yields the names and parameters of stages[start:stop], in order."""

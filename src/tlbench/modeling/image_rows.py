@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,7 +13,7 @@ import torch
 from tlbench.contracts.errors import DataError, PluginError
 from tlbench.contracts.images.image_file import ImageFile, rgb
 from tlbench.contracts.images.opening import check_enlarged
-from tlbench.contracts.outputs import Output
+from tlbench.contracts.outputs import Output, Region
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import Batch, Data, one_row_each
 from tlbench.modeling.disk.disk_cache import cached_arrays
@@ -39,6 +40,8 @@ class LazyImage:
     prepare: Prepare
     side: int
     """Longer side of the prepared image."""
+    region: Region | None = None
+    """The part of the image that is prepared; None for all of it."""
 
     def pixels(self) -> np.ndarray:
         """Returns the prepared image, (C, H, W) uint8.
@@ -51,7 +54,7 @@ class LazyImage:
             check_enlarged(image, self.side)
         except DataError as error:
             raise DataError(f"{self.item.path if isinstance(self.item, ImageFile) else 'an image'}: {error}") from error
-        return self.prepare(image)
+        return self.prepare(image if self.region is None else image.crop(self.region))
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ def image_data(
     made: str,
     versions: Mapping[str, str],
 ) -> Data:
-    """Returns data with one row per example, an image of three channels and one size.
+    """Returns data whose rows are images of three channels and one size, one per example.
+
+    For an output that reads a map, each of its `regions` of an image is a row, and the alignment of a row is its
+    region. `prepare` must then keep the whole of what it is given.
 
     Args:
         examples: Examples whose input is one image each.
@@ -95,7 +101,7 @@ def image_data(
         PluginError: An example's input is not one image, or the output kind needs several rows or positions.
         DataError: An image cannot be read.
     """
-    if output.reads != "example":
+    if output.reads not in ("example", "map"):
         raise PluginError(f"a backbone for images cannot predict {type(output).__name__}: give it one target per image")
     for example in examples:
         if len(example.inputs) != 1 or isinstance(example.inputs[0], str | tuple):
@@ -103,15 +109,25 @@ def image_data(
     shape = (3, *size)
     # both divisions round up
     length = -(-size[0] // PATCH) * -(-size[1] // PATCH)
-    images = [LazyImage(example.inputs[0], prepare, max(size)) for example in examples]
+    items = [example.inputs[0] for example in examples]
+    owners, regions = list(range(len(examples))), None
+    if output.reads == "map":
+        sizes = [rgb(item).size for item in items]
+        parts = [(owner, region) for owner in owners for region in output.regions(*sizes[owner])]
+        owners, regions = [owner for owner, _ in parts], [region for _, region in parts]
+        made = f"{made} regions:{hashlib.sha256(repr(regions).encode()).hexdigest()[:16]}"
+    images = [
+        LazyImage(items[owner], prepare, max(size), regions[row] if regions else None)
+        for row, owner in enumerate(owners)
+    ]
     rows: Sequence[np.ndarray | LazyImage]
-    if len(examples) * 3 * size[0] * size[1] > MAX_MEMORY_BYTES:
+    if len(images) * 3 * size[0] * size[1] > MAX_MEMORY_BYTES:
         rows = images
     else:
 
         def make() -> dict[str, np.ndarray]:
             # one array for all, filled in place: a list and its stack would need twice the memory
-            pixels = np.empty((len(examples), *shape), dtype=np.uint8)
+            pixels = np.empty((len(images), *shape), dtype=np.uint8)
             for i, image in enumerate(images):
                 pixels[i] = image.pixels()
             return {"pixels": pixels}
@@ -121,4 +137,14 @@ def image_data(
         else:
             key = {"examples": examples.fingerprint, "made": made, **versions}
             rows = list(cached_arrays("images", key, make)["pixels"])
-    return one_row_each(examples, rows, normalise, [length] * len(examples), f"pixels:{made}")
+    if regions is None:
+        return one_row_each(examples, rows, normalise, [length] * len(images), f"pixels:{made}")
+    return Data(
+        examples=examples,
+        rows=rows,
+        collate=normalise,
+        lengths=np.full(len(images), length, dtype=np.int64),
+        owners=np.asarray(owners, dtype=np.int64),
+        fingerprint=f"pixels:{made}:{examples.fingerprint}",
+        alignment=[np.asarray(region, dtype=np.int64) for region in regions],
+    )

@@ -228,7 +228,7 @@ class GradientStrategy(ClassWeighted):
             stopping = EarlyStopping(model, job, data, held_out, batch_size=size, patience=patience)
             hook = both_hooks(after_step, stopping)
         if self.augmentation != "none":
-            data = augmented(data)
+            data = model.head.augmented(data) or augmented(data)
         if self.mixup_alpha:
             loss = mixup(loss or Step.task_loss, self.mixup_alpha)
         if self.label_smoothing_factor:

@@ -122,8 +122,9 @@ def train(
         batches = train_batches(data.lengths, batch_size, job.seed)
         for number, indices in zip(range(1, total + 1), batches, strict=False):
             batch = placed(data.serve(indices), device)
-            # Indexed on the host, because indexing on a GPU by a list makes the host wait for it.
-            batch_targets = moved(targets[indices], device)
+            # Augmented inputs may have moved their targets, which then come with them. Others are indexed on the host,
+            # because indexing on a GPU by a list makes the host wait for it.
+            batch_targets = batch.pop("targets") if "targets" in batch else moved(targets[indices], device)
             step = Step(model, batch, batch_targets, indices, number, total)
             with autocast(device, job.precision):
                 value = check_loss(step.task_loss() if loss is None else loss(step), loss, model)

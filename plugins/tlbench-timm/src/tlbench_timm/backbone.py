@@ -31,6 +31,7 @@ class ImageBackbone(Backbone):
     """
 
     modality = "image"
+    gives_maps: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("timm.models", "timm.data", "safetensors.torch")
 
     def data_config(self) -> Mapping[str, Any]:

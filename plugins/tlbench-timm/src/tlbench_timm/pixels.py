@@ -37,6 +37,9 @@ def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> 
     import torchvision
 
     # timm's prefetcher variant returns uint8, a quarter of the memory; pixels are normalised when a batch is built.
+    if output.reads == "map":
+        # What lies outside of a crop could not be predicted, and one size makes all maps alike.
+        config = {**config, "crop_pct": 1.0, "crop_mode": "squash"}
     transform: Any = timm.data.create_transform(**config, is_training=False, use_prefetcher=True)
 
     def prepare(image: Image) -> np.ndarray:

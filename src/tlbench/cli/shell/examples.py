@@ -74,6 +74,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench verify leaderboards/my-board",
         "tlbench verify my-cells.zip --rerun 5f5a612b",
         "tlbench verify leaderboards/*/ --at-least recomputed --to tiers.json",
+    ),
     "plugin new": (
         "tlbench plugin new strategy norm-only",
         "tlbench plugin new backbone my-encoder --to my-plugin --author 'Ada Lovelace'",

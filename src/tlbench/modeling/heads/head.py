@@ -95,6 +95,14 @@ class Head(nn.Module):
         """
         raise PluginError(f"the loss of {type(self).__name__} has no label smoothing: leave label_smoothing_factor out")
 
+    def augmented(self, data: Data) -> Data | None:
+        """Returns the data with inputs that change at random each time they are read, and targets that move with them.
+
+        Called where a strategy augments images. Batches then have "targets", which replace those of `targets`. The
+        default, None, stands for targets that stay as they are when an image is flipped or shifted.
+        """
+        return None
+
     def asked(self, data: Data) -> Data:
         """Returns the data to use for inference; by default the data itself.
 

@@ -98,6 +98,7 @@ class StagedEncoder(Encoder):
         self.readout = readout
         self.identity = identity
         self._convention = convention
+        self._watched: tuple[dict[int, Tensor], set[int]] | None = None
         sample = convention.sample(native)
         # A pooler is traced too, even if the model does not call it itself, so that its parameters get the last stage.
         pooler = convention.pooler(native) if readout == "pooler" else None
@@ -153,7 +154,8 @@ class StagedEncoder(Encoder):
             if isinstance(batch, Hidden):
                 raise ValueError("stage 0 needs a batch, not the Hidden that an earlier stage put out")
             # a whole pass needs no patching: the library runs as it is
-            x = self._convention.run(self.native, batch) if stop == end else self._run(batch, None, 0, stop)
+            whole = stop == end and self._watched is None
+            x = self._convention.run(self.native, batch) if whole else self._run(batch, None, 0, stop)
             mask, extras = self._convention.mask(batch), self._convention.extras(batch)
             hidden = with_virtual(Hidden(x, mask, extras))
             return without_virtual(hidden) if stop == end else hidden
@@ -164,6 +166,24 @@ class StagedEncoder(Encoder):
         x = self._run(self._convention.standin(without_virtual(given)), given.x, start, stop)
         hidden = Hidden(x, given.mask, given.extras)
         return without_virtual(hidden) if stop == end else hidden
+
+    def at_stages(self, batch: Batch | Hidden, stops: Sequence[int], start: int = 0) -> list[Hidden]:
+        """Returns the output of stages[start:stop] for each of the stops, in one pass of the module.
+
+        Raises:
+            ValueError, PluginError: As `forward`; or the encoder reads virtual tokens or has extras.
+        """
+        passed: dict[int, Tensor] = {}
+        self._watched = passed, set(stops)
+        try:
+            last = self(batch, start=start, stop=stops[-1])
+        finally:
+            self._watched = None
+        return [*(Hidden(passed[stop], last.mask, last.extras) for stop in stops[:-1]), last]
+
+    def sample(self) -> Batch:
+        """Returns the rows that the module was traced with."""
+        return self._convention.sample(self.native)
 
     def pool(self, hidden: Hidden) -> Tensor:
         """Returns the readout of the last stage's output, (B, width).
@@ -211,6 +231,8 @@ class StagedEncoder(Encoder):
             given = given.transpose(0, batch_dim)
         calls = [replace(call, path=f"{prefix}{call.path}") for call in self._calls] if prefix else self._calls
         running = _Pass(calls, start, stop, given)
+        if self._watched is not None:
+            running.watch(*self._watched, batch_dim)
         # Only the blocks of calls that need handling are patched; all others run as usual.
         paths = {call.path for call in calls[: running.horizon]}
         try:
@@ -260,6 +282,14 @@ class _Pass:
         self.horizon = stop if stop <= len(calls) else start
         self.count = 0
         self.grad = torch.is_grad_enabled()
+        self.watched: set[int] = set()
+        self.passed: dict[int, Tensor] = {}
+        self.batch_dim = 0
+
+    def watch(self, passed: dict[int, Tensor], stops: set[int], batch_dim: int) -> None:
+        """Collects in `passed`, batch first, what goes into the calls of these numbers."""
+        self.passed, self.watched, self.batch_dim = passed, stops, batch_dim
+        self.horizon = max(self.horizon, *(stop for stop in stops if stop <= len(self.calls)), 0)
 
     def __call__(self, path: str, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # call number n is stage n: stage 0 is the embeddings, which is no call
@@ -269,6 +299,8 @@ class _Pass:
         call = self.calls[self.count - 1]
         if path != call.path:
             raise PluginError(f"{path} was called where {call.path} was due: are blocks dropped at random?")
+        if self.count in self.watched and self.count > self.start:
+            self.passed[self.count] = call.incoming(args, kwargs).transpose(0, self.batch_dim)
         if self.count == self.stop:
             raise _Stop(call.incoming(args, kwargs))
         if self.count < self.start:

@@ -79,6 +79,7 @@ def build_job(
     """Returns the job of a fit, with a new head and a new meter of its training data."""
     seed, info, validation = fit.seed, context.info, data.validation
     # All params of a seed start from the same head, so that they differ in nothing else.
+    encoder = None if encoder is None else context.task.item.output.view(encoder)
     seed_everything(seed)
     head = context.head(encoder) if encoder is not None else None
 

@@ -111,7 +111,7 @@ class CellContext:
         """
         if self.cell.backbone is None:
             raise PluginError("this strategy looks through no backbone")
-        return self.session.load(self.cell.backbone.name, self.precision, pretrained)
+        return self.task.item.output.view(self.session.load(self.cell.backbone.name, self.precision, pretrained))
 
     def data(self, examples: Examples) -> Data:
         """Returns the examples featurised by the cell's backbone, with a new meter that counts reads."""
@@ -205,7 +205,7 @@ class CellContext:
         self._check_declared("backbone", name)
         session, task = self.session, self.task.item
         found = session.catalog.backbone(name)
-        encoder = session.load(found.ref.name, self.precision, pretrained=True).eval()
+        encoder = task.output.view(session.load(found.ref.name, self.precision, pretrained=True).eval())
         return LoadedBackbone(
             encoder,
             lambda examples: session.data(found.ref.name, task.output, examples).metered(),

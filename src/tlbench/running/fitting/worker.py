@@ -251,7 +251,7 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
     if misfits:
         return OrderResult(misfits=misfits)
     made = scores.scores(answers, test, context.task.item, metrics, context.session.caught)
-    gathered = scores.gather(folder, answers, test)
+    gathered = scores.gather(folder, answers, test, context.info.output, context.session.caught)
     protocol, validation = context.cell.protocol, context.validation
     kept = validation_predictions.gather(folder, seeds, validation, protocol, context.info, metrics)
     return OrderResult(

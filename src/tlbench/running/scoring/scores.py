@@ -23,6 +23,7 @@ from tlbench.metrics.resampling import bootstrap, score
 from tlbench.metrics.scored import Scored, checked, objects
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.results.records.stored_predictions import GROUP, columns_of, scored_in
+from tlbench.running.scoring.drawn_pictures import Faults, drawn_pictures, with_pictures
 from tlbench.running.scoring.prediction_files import write_table
 
 PREDICTIONS_FILE = "predictions.parquet"
@@ -47,12 +48,13 @@ def write_predictions(path: Path, seed: int, examples: Examples, scored: Scored)
     write_table(path, predictions_table(seed, examples, scored))
 
 
-def gather(folder: Path, predictions: Mapping[int, Scored], examples: Examples) -> str:
-    """Writes the predictions of all seeds to one file in the folder and returns its name."""
-    write_table(
-        folder / PREDICTIONS_FILE,
-        pa.concat_tables([predictions_table(seed, examples, one) for seed, one in predictions.items()]),
-    )
+def gather(
+    folder: Path, predictions: Mapping[int, Scored], examples: Examples, output: Output, faults: Faults = Exception
+) -> str:
+    """Writes the predictions of all seeds to one file in the folder, with pictures if any, and returns its name."""
+    table = pa.concat_tables([predictions_table(seed, examples, one) for seed, one in predictions.items()])
+    drawn = drawn_pictures(output, examples, next(iter(predictions.values())), faults)
+    write_table(folder / PREDICTIONS_FILE, with_pictures(table, drawn))
     return PREDICTIONS_FILE
 
 

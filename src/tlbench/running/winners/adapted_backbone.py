@@ -105,7 +105,7 @@ def _write(winner: KeptWinner, folder: Path, note: Path, name: str) -> _WrittenE
     changed = encoder.changed()
     if changed == "nothing":
         raise _unchanged(winner.record, name)
-    adapted = winner.job.encoder if changed == "weights" else _merged(winner, f"{name}: {strategy}")
+    adapted = winner.job.encoder.underlying if changed == "weights" else _merged(winner, f"{name}: {strategy}")
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.tmp")
     try:
         temporary.mkdir(parents=True)

@@ -12,6 +12,8 @@ from tlbench.results.render.value_texts import note_head
 
 if TYPE_CHECKING:
     from tlbench.results.render.page import Page
+    from tlbench.results.render.report.board_page import BoardPage
+    from tlbench.results.render.report.cell.shown_pictures import ShownPicture
 
 _TILES = {"rank", "score", "interval", "equal", "spread", "gain", "gain_interval", "seeds", "fit", "memory", "trained"}
 """Columns that head the page of a cell; the others are in its tables."""
@@ -53,6 +55,7 @@ class Html(FolderRenderer):
                 tier_meanings=TIERS,
                 home=self.home,
                 root="",
+                pictures=_pictures_of_best(board, records),
             ),
         )
         yield "row.html", render("row.html", page=page, home=self.home, root="")
@@ -77,3 +80,16 @@ class Html(FolderRenderer):
                     root="../",
                 ),
             )
+
+
+def _pictures_of_best(board: BoardPage, records: RecordReader) -> dict[str, tuple[str, list[ShownPicture]]]:
+    """Returns, by the id of a task's part, the title of its first row that has pictures, and these."""
+    from tlbench.results.render.report.cell.shown_pictures import shown_pictures
+
+    found: dict[str, tuple[str, list[ShownPicture]]] = {}
+    for part, line in board.with_page():
+        if part.id in found or (record := records.record(line.cell)) is None:
+            continue
+        if pictures := shown_pictures(records.predictions(record)):
+            found[part.id] = cells.title(board.rows[line.cell]), pictures
+    return found

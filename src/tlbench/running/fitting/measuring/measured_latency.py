@@ -33,9 +33,9 @@ def measure_latency(context: CellContext) -> tuple[Latency, ...]:
     """
     if context.backbone is None or context.encoder is None:
         raise PluginError("a latency is that of a backbone, and this cell has none")
-    encoder = context.encoder.fresh().eval()
-    head = context.head(encoder).eval()
     device, output = context.session.device, context.task.item.output
+    encoder = output.view(context.encoder.fresh()).eval()
+    head = context.head(encoder).eval()
     backbone, examples = context.backbone.item, context.validation
 
     def predict(rows: Examples) -> None:

@@ -12,6 +12,7 @@ from tlbench.results.render import value_texts as cells
 from tlbench.results.render.commands.repeating import narrowed_space, repeat_command
 from tlbench.results.render.report.cell.example_tables import example_tables
 from tlbench.results.render.report.cell.parallel_chart import parallel_chart
+from tlbench.results.render.report.cell.shown_pictures import ShownPicture, shown_pictures
 from tlbench.results.render.report.cell.trial_charts import KeyedChart, learning_chart, search_chart, trial_table
 from tlbench.results.render.report.matrices import SHADES, MatrixCell
 from tlbench.results.render.report.report_tables import DataTable, TableCell, simple_table
@@ -164,6 +165,11 @@ class CellPage:
     def examples(self) -> list[DataTable]:
         """The worst and the least certain examples."""
         return example_tables(self.record, self._predictions)
+
+    @cached_property
+    def pictures(self) -> list[ShownPicture]:
+        """Pictures of a few test examples, of outputs that draw them."""
+        return shown_pictures(self._predictions)
 
     @cached_property
     def command(self) -> str:

@@ -1,0 +1,1 @@
+"""Object detection and semantic segmentation as a plugin of tlbench."""

@@ -1,0 +1,1 @@
+"""Heads for object detection, and what COCO's evaluation counts of their boxes."""

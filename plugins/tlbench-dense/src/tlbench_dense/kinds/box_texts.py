@@ -1,0 +1,79 @@
+"""Boxes of objects, as tuples of Python and as JSON texts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_BOXES = 100
+"""Largest number of predicted boxes of an image that are kept, as in COCO's evaluation."""
+COLUMNS = 6
+"""Numbers of a box in a text: class, left, top, right, bottom, and its score or, in a target, 1 for a crowd."""
+
+
+class Box(NamedTuple):
+    """An object in an image, in pixels from the left and the top edge."""
+
+    label: int
+    """Index of its class."""
+    left: float
+    top: float
+    right: float
+    bottom: float
+    crowd: bool = False
+    """Whether it surrounds a group of objects: it is not trained on, and predictions in it are not counted."""
+
+    @property
+    def fault(self) -> str:
+        """Why this is no box; empty if it is one."""
+        numbers = (self.left, self.top, self.right, self.bottom)
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+            return f"the box {numbers} has a side that is not a finite number"
+        if self.right <= self.left or self.bottom <= self.top:
+            return f"the box from ({self.left:g}, {self.top:g}) to ({self.right:g}, {self.bottom:g}) has no area"
+        return ""
+
+
+def target_text(boxes: Iterable[Box]) -> str:
+    """Returns the boxes of an image as a text."""
+    rows = [[int(b.label), *(round(float(x), 2) for x in b[1:5]), int(b.crowd)] for b in boxes]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def prediction_text(boxes: np.ndarray) -> str:
+    """Returns predicted boxes (n, 6), with class, corners and score, as a text: at most `MOST_BOXES`, best first."""
+    import numpy as np
+
+    order = np.argsort(-boxes[:, 5], kind="stable")[:MOST_BOXES]
+    rows = [[int(row[0]), *(round(x, 2) for x in row[1:5]), round(row[5], 6)] for row in boxes[order].tolist()]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def numbers_in(text: str) -> np.ndarray:
+    """Returns the rows of a text, (n, 6) float64; an empty text has none.
+
+    Raises:
+        ValueError: The text encodes no boxes.
+    """
+    import numpy as np
+
+    if not text:
+        return np.empty((0, COLUMNS))
+    try:
+        rows: Any = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{text!r:.60} encodes no boxes") from error
+    if not isinstance(rows, list) or not all(map(_is_row, rows)):
+        raise ValueError(f"{text!r:.60} encodes no boxes: it is a list of lists of {COLUMNS} numbers")
+    return np.asarray(rows, dtype=np.float64).reshape(-1, COLUMNS)
+
+
+def _is_row(row: Sequence[Any]) -> bool:
+    if not isinstance(row, list) or len(row) != COLUMNS:
+        return False
+    return all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in row)

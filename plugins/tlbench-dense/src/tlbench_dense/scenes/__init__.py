@@ -1,0 +1,1 @@
+"""Generated scenes of handwritten digits: tasks that need no files."""

@@ -1,0 +1,1 @@
+"""Tasks made of your own annotated images: COCO, Pascal VOC, YOLO, and folders of masks."""

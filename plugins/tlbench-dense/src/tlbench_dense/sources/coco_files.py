@@ -1,0 +1,162 @@
+"""Reads COCO's JSON: a folder with a file for each split, beside its images."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlbench import DataError
+from tlbench_dense.sources.annotated_images import (
+    GROUND,
+    WHOLE,
+    AnnotatedImage,
+    Annotations,
+    Draw,
+    FoundBox,
+    Wanted,
+    inside,
+    number_of,
+    split_in,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def read_coco(folder: Path, wanted: Wanted, names: str = "") -> Annotations:
+    """Returns the annotations of the JSON files of a folder, or of its folder `annotations`.
+
+    A file's name says its split, as `instances_train2017.json`; one file alone need not name one. The images lie in the
+    folder, in `images`, or in a folder with the name of the split, as `train2017`.
+
+    Raises:
+        DataError: A file is not in COCO's form; the message names file and object.
+    """
+    if names:
+        raise DataError(f"{folder}: names= has no effect, since COCO's files name their classes; leave it out")
+    files = sorted({*folder.glob("*.json"), *folder.glob("annotations/*.json")})
+    files = [file for file in files if not file.name.startswith(("captions_", "person_keypoints_", "image_info_"))]
+    if not files:
+        raise DataError(f"{folder}: no JSON file of annotations, such as annotations/instances_train.json")
+    parts: dict[str, tuple[Path, Any]] = {}
+    for file in files:
+        split = split_in(re.split(r"[^A-Za-z0-9]+", file.stem)) or (WHOLE if len(files) == 1 else None)
+        if split is None:
+            raise DataError(f"{file}: its name says no split: call it train.json, val.json or test.json")
+        if split in parts:
+            raise DataError(f"{file}: {parts[split][0].name} is of the same split, {split}; leave one in the folder")
+        parts[split] = file, _parsed(file)
+    classes: dict[int, str] = {}
+    for file, content in parts.values():
+        classes |= _classes(file, content)
+    order = {identity: index for index, identity in enumerate(sorted(classes))}
+    if wanted == "masks":
+        order = {identity: index + 1 for identity, index in order.items()}
+    titles = tuple(classes[identity] for identity in sorted(classes))
+    splits = {split: _images(folder, *part, classes, order, wanted) for split, part in parts.items()}
+    return Annotations((GROUND, *titles) if wanted == "masks" else titles, splits)
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        content = json.loads(text_of(file))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: not JSON: {' '.join(str(error).split())[:100]}") from None
+    missing = [key for key in ("images", "annotations", "categories") if not isinstance(_get(content, key), list)]
+    if missing:
+        raise DataError(f"{file}: no list of {missing[0]}, which COCO's form has")
+    return content
+
+
+def _classes(file: Path, content: Any) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for entry in content["categories"]:
+        identity, name = _get(entry, "id"), _get(entry, "name")
+        if not isinstance(identity, int) or not isinstance(name, str):
+            raise DataError(f"{file}: a category without id and name: {entry!r:.60}")
+        if found.setdefault(identity, name) != name:
+            raise DataError(f"{file}: category {identity} has two names, {found[identity]!r} and {name!r}")
+    if not found:
+        raise DataError(f"{file}: no categories")
+    return found
+
+
+def _images(
+    folder: Path, file: Path, content: Any, classes: Mapping[int, str], order: Mapping[int, int], wanted: Wanted
+) -> list[AnnotatedImage]:
+    entries: dict[Any, str] = {}
+    for entry in content["images"]:
+        identity, name = _get(entry, "id"), _get(entry, "file_name")
+        if not isinstance(identity, int | str) or not isinstance(name, str) or not name:
+            raise DataError(f"{file}: an image without id and file_name: {entry!r:.60}")
+        if identity in entries:
+            raise DataError(f"{file}: image {identity}: its id occurs twice")
+        entries[identity] = name
+    of_image: dict[Any, list[Any]] = {identity: [] for identity in entries}
+    for entry in content["annotations"]:
+        where = f"{file}: annotation {_get(entry, 'id')!r:.20}"
+        if _get(entry, "image_id") not in of_image:
+            raise DataError(f"{where}: no image has the id {_get(entry, 'image_id')!r:.20}")
+        if _get(entry, "category_id") not in classes:
+            raise DataError(f"{where}: no category has the id {_get(entry, 'category_id')!r:.20}")
+        of_image[entry["image_id"]].append(entry)
+    stem = re.sub(r"^instances_", "", file.stem)
+    places = [folder, folder / "images", folder / stem, folder / "images" / stem, file.parent]
+    result = []
+    for identity, name in entries.items():
+        paths = [inside(place, name, f"{file}: image {identity}") for place in places]
+        image = next((path for path in paths if path.is_file()), paths[0])
+        found = of_image[identity]
+        boxes = tuple(_box(entry, classes, file) for entry in found) if wanted == "boxes" else ()
+        draw = _drawn(found, order, file) if wanted == "masks" else None
+        result.append(AnnotatedImage(f"{identity}", image, file, boxes, draw))
+    return result
+
+
+def _box(entry: Any, classes: Mapping[int, str], file: Path) -> FoundBox:
+    where = f"annotation {_get(entry, 'id')!r:.20}"
+    sides = _get(entry, "bbox")
+    if not isinstance(sides, list) or len(sides) != 4:
+        raise DataError(f"{file}: {where}: bbox is {sides!r:.40}, and not left, top, width and height")
+    left, top, width, height = (number_of(side, f"{file}: {where}") for side in sides)
+    crowd = bool(_get(entry, "iscrowd"))
+    return FoundBox(where, classes[entry["category_id"]], left, top, left + width, top + height, crowd)
+
+
+def _drawn(entries: Sequence[Any], order: Mapping[int, int], file: Path) -> Draw:
+    def draw(width: int, height: int) -> np.ndarray:
+        import numpy as np
+        from pycocotools import mask
+
+        from tlbench_dense.kinds.class_runs import IGNORED
+
+        classes = np.zeros((height, width), dtype=np.uint8)
+        # Large objects first, so that they do not hide small ones.
+        for entry in sorted(entries, key=lambda entry: -float(_get(entry, "area") or 0)):
+            where = f"{file}: annotation {_get(entry, 'id')!r:.20}"
+            shape = _get(entry, "segmentation")
+            try:
+                runs = mask.frPyObjects(shape, height, width) if not _is_compressed(shape) else shape
+                part = mask.decode(mask.merge(runs) if isinstance(runs, list) else runs)
+            except Exception as error:
+                # pycocotools raises what its C code meets.
+                raise DataError(f"{where}: segmentation is neither polygons nor run lengths: {error}") from None
+            if part.shape != classes.shape:
+                size = f"{part.shape[1]}x{part.shape[0]}"
+                raise DataError(f"{where}: a mask of {size} pixels in an image of {width}x{height}")
+            classes[part > 0] = IGNORED if _get(entry, "iscrowd") else order[entry["category_id"]]
+        return classes
+
+    return draw
+
+
+def _is_compressed(shape: Any) -> bool:
+    return isinstance(shape, dict) and isinstance(shape.get("counts"), str)
+
+
+def _get(entry: Any, key: str) -> Any:
+    return entry.get(key) if isinstance(entry, dict) else None

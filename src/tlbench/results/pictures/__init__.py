@@ -1,0 +1,1 @@
+"""Pictures of test examples that results keep."""
