@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tlbench.api.checked_options import retried
 from tlbench.api.requested_plan import check_device, memory_room
 from tlbench.cli import cache, more_commands
 from tlbench.cli import options as o
@@ -66,8 +67,7 @@ def program(
     """Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget."""
 
 
-# The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
-# imported under TYPE_CHECKING.
+# The docstrings are the help texts. typer evaluates the annotations, so their types are imported at run time.
 
 
 @app.command()
@@ -103,6 +103,7 @@ def run(
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
     ] = "isolated",
     fresh: o.FreshOption = "none",
+    retry: o.Retry = None,
     keep_models: o.KeepModelsOption = "none",
     cache_limit: o.CacheLimit = None,
     max_memory: o.MaxMemory = None,
@@ -144,7 +145,8 @@ def run(
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
     try:
-        status = run_plan(plan, catalog, Settings(executor, jobs, device, fresh, room, keep_models), o.out_folder(out))
+        settings = Settings(executor, jobs, device, fresh, room, keep_models, retried(retry or (), "--retry "))
+        status = run_plan(plan, catalog, settings, o.out_folder(out))
     except KeyboardInterrupt as stop:
         message = "interrupted; nothing finished is lost, and the same command does the rest"
         status = _print_error(message, exit_status(stop))
@@ -216,8 +218,6 @@ def plan(
 app.command()(find_command.find)
 app.command("list")(browsing.list_)
 app.command()(browsing.show)
-
-
 app.command()(check_command.check)
 
 

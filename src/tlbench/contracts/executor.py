@@ -85,6 +85,9 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The fit ends at the first report that its strategy makes from there on, and is then a prefix of the whole fit. One
     whose strategy reports nothing runs whole."""
+    batch_parts: int = 1
+    """Number of parts in which each batch is trained (`Job.batch_parts`); above 1 after memory ran out with whole
+    batches."""
 
 
 class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +145,7 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Scores on the test split. This field and the nine below it are set only by a `score` order."""
+    """Scores on the test split. This field and the ten below it are set only by a `score` order."""
     left_out: str = ""
     """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
     all scores were computed."""
@@ -156,6 +159,8 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the file in the same folder with the final fits' predictions of the validation split, or None."""
     no_validation_predictions: str = ""
     """Why there is no file of validation predictions, in one line; empty if there is one."""
+    digests: dict[str, str] = {}
+    """The digests of these two files, by name."""
     misfits: dict[int, str] = {}
     """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
     latencies: tuple[Latency, ...] = ()
@@ -232,6 +237,9 @@ class ExecutorRequest:
     """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
     """File to which workers redirect their stdout and stderr."""
+    memory_bytes: int | None = None
+    """Main memory that all workers together may hold; an executor ends a worker that takes more, and reports it as
+    lost for lack of memory (`WorkerLost.oom`). None for no limit."""
     environment: dict[str, str] = field(default_factory=dict)
     """`FitOrder.environment` of all orders of the run."""
 

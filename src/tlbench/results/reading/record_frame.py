@@ -15,6 +15,7 @@ from tlbench.results.leaderboard import frame
 from tlbench.results.reading.default_folder import results_folder
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
+from tlbench.system.integrity.sealed_json import DamagedFileError, file_digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,12 @@ def frame_of(
         import pandas as pd
 
         path = store.predictions(record)
-        return None if path is None else pd.read_parquet(path)
+        if path is None:
+            return None
+        if record.predictions_digest and file_digest(path) != record.predictions_digest:
+            warnings.warn(f"{path}: {DamagedFileError()}; its cell is ranked by its interval", stacklevel=2)
+            return None
+        return pd.read_parquet(path)
 
     return frame(records, expected, predictions, metrics)
 

@@ -24,6 +24,8 @@ from tlbench.running.forking import (
     WorkerProcess,
     open_workers,
 )
+from tlbench.running.memory.lost_worker import lost_worker
+from tlbench.running.memory.memory_guard import MemoryGuard
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class _IsolatedExecutor:
         self._pool: WorkerPool = open_workers(start)
         # Imports run while the driver reads the plan and opens the first cells.
         self._pool.prestart()
+        self._guard = MemoryGuard(request.memory_bytes)
         self._workers: dict[WorkerProcess, _Worker] = {}
         self._fatal_imports: set[tuple[str, ...]] = set()
         """Groups of modules whose import killed a process that was to import them once for several workers. Each worker
@@ -116,12 +119,14 @@ class _IsolatedExecutor:
         return set(done)
 
     def close(self) -> None:
+        self._guard.close()
         self._pool.close(0.0)
         self._workers.clear()
 
     def _take_events(self, timeout: float | None) -> None:
         """Waits for events of worker processes, and sets the outcome of each order that has ended."""
         for event in self._pool.wait(timeout):
+            verdict = "" if isinstance(event, Answered) else self._guard.remove(event.worker.pid)
             worker = self._workers.get(event.worker)
             if worker is None:
                 continue  # it was replaced, and has now ended
@@ -137,10 +142,14 @@ class _IsolatedExecutor:
                     continue
                 worker.name, worker.keeps = answer.worker, answer.keeps
                 handle.outcome = answer
+                if any(one.status == "oom" for one in answer.results):
+                    # What is left of its memory may be in pieces; the next order gets a fresh process.
+                    del self._workers[event.worker]
+                    event.worker.end()
                 continue
             del self._workers[event.worker]
             if handle is not None:
-                handle.outcome = WorkerLost(event.how, event.oom) if isinstance(event, Died) else WorkerLost("ended")
+                handle.outcome = lost_worker(event, verdict) if isinstance(event, Died) else WorkerLost("ended")
 
     def _worker_for(self, order: FitOrder) -> _Worker:
         """Returns an idle worker of the order's cell (on a GPU: of its backbone), or a new one."""
@@ -159,6 +168,7 @@ class _IsolatedExecutor:
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         environment = {} if order.device == "cpu" else {"CUDA_VISIBLE_DEVICES": gpu_of(self._request, slot)}
         process = self._fork(order, environment)
+        self._guard.add(process.pid)
         worker = self._workers[process] = _Worker(process, slot, key)
         return worker
 

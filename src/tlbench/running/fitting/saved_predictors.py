@@ -24,6 +24,8 @@ from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit import Fitted
 from tlbench.running.fitting.measuring.timing import FitTimers, predict
 from tlbench.running.fitting.session import CaughtErrors
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed_quickly
+from tlbench.system.integrity.sealed_json import file_digest
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
 """The write speed of a slow disk, and the additional time that it needs for each file."""
@@ -38,6 +40,8 @@ WEIGHT_BYTES = 4
 class _Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fit_id: str
     result: FitResult
+    files: dict[str, str] = {}
+    """The digests of the predictor's files by path; empty in folders of earlier versions."""
 
 
 def saved_folder(cell_folder: Path, fit: Fit) -> Path:
@@ -62,7 +66,8 @@ def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> 
     try:
         temporary.mkdir()
         write(temporary / "predictor")
-        (temporary / "result.json").write_bytes(msgspec.json.encode(_Result(fit_id, fitted.result)))
+        files = _digests(temporary / "predictor")
+        write_sealed_quickly(temporary / "result.json", _Result(fit_id, fitted.result, files))
         shutil.rmtree(target, ignore_errors=True)  # left by a process that was killed before its result was stored
         temporary.rename(target)
     except caught as error:
@@ -80,14 +85,23 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
     fit = order.fits[0]
     cell_folder = CellFolder(Path(order.folder))
     folder = saved_folder(cell_folder.root, fit)
-    with suppress(OSError, msgspec.DecodeError):
+    with suppress(OSError):
         # Loading may follow links or read pipes, and the folder may come from somebody else.
         if not _has_only_regular_files(folder):
             return None
-        saved = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Result)
-        if saved.fit_id == fit_id and saved.result.trial == fit.trial and saved.result in cell_folder.trials():
+        saved = read_sealed(folder / "result.json", _Result)
+        if saved is None or (saved.fit_id, saved.result.trial) != (fit_id, fit.trial):
+            return None
+        trials = [msgspec.structs.replace(trial, digests={}) for trial in cell_folder.trials()]
+        if saved.result in trials and saved.files in ({}, _digests(folder / "predictor")):
             return _loaded(folder / "predictor", fit, saved.result, context)
     return None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Returns the digests of all files of a folder, by their paths in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
 def _has_only_regular_files(folder: Path) -> bool:
