@@ -52,8 +52,9 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.fits.class_scores import ClassReport
 from tlbench.contracts.fits.latency import Latency
-from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestGroups, TestScore
+from tlbench.contracts.record import FitResult, Floor, Memory, Provenance, TestGroups, TestScore
 from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.

@@ -11,8 +11,7 @@ from typing import Literal
 import msgspec
 
 from tlbench.contracts.cell import Cell, FitPurpose
-from tlbench.contracts.fits.class_scores import ClassReport as ClassReport
-from tlbench.contracts.fits.class_scores import ClassScore as ClassScore
+from tlbench.contracts.fits.class_scores import ClassReport
 from tlbench.contracts.space import Value
 
 FORMAT = 1
