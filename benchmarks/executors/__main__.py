@@ -55,7 +55,9 @@ def modelled(executor: str, fits: int, milliseconds: float, counts: list[int], o
         run = measured(executor, count, 1, fits_here, milliseconds, out)
         error = expected / run.seconds - 1
         worst = max(worst, abs(error))
-        print(f"{'':10} {count:3} workers: predicted {expected:.1f} s, measured {run.seconds:.1f} s ({100 * error:+.0f}%)")
+        print(
+            f"{'':10} {count:3} workers: predicted {expected:.1f} s, measured {run.seconds:.1f} s ({100 * error:+.0f}%)"
+        )
     if worst > TOLERANCE:
         print(f"{executor}: wrong by up to {100 * worst:.0f}%, so the model says nothing about {CLUSTER} workers")
         return

@@ -9,7 +9,8 @@ import pytest
 
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.record import ClassReport, ClassScore, Memory, Record
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
+from tlbench.contracts.record import Memory, Record
 from tlbench.results.records.store import Store
 
 ZOO = '''

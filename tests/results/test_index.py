@@ -20,6 +20,7 @@ from tlbench.results.records import parallel_reading as bulk
 from tlbench.results.records.journal import remove_journal
 from tlbench.results.records.store import Store
 from tlbench.results.records.summaries import summaries_of
+from tlbench.system.integrity.sealed_json import sealed, unsealed
 
 COUNT = 12
 
@@ -170,7 +171,8 @@ def test_a_new_attempt_is_read_alone_and_counts(store, indexed, counted, capsys,
 def test_a_record_that_was_changed_is_read_again(store, indexed, counted, capsys, made):
     cell = made.cell(strategy="s00")
     path = store.root / "records" / f"{cell.id}.1.json"
-    path.write_bytes(path.read_bytes().replace(b'"parameters":22713986', b'"parameters":22713987'))
+    changed = unsealed(path.read_bytes()).replace(b'"parameters":22713986', b'"parameters":22713987')
+    path.write_bytes(sealed(changed))
     os.utime(path, ns=(0, 0))
     assert "22713987" in csv(store, capsys)
     assert counted == [path.name, "ranks"]

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tlbench.contracts.record import FORMAT, Record
+from tlbench.system.integrity.sealed_json import unsealed
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def newer(counted):
     records = counted.run(["counting", "toy-fit"], trials=2, seeds=1)
     paths = [counted.store.record_path(record.cell.id, 1) for record in records]
     for path, change in zip(paths, ({"format": FORMAT + 1}, {"colour": "red"}), strict=True):
-        path.write_bytes(msgspec.json.encode({**msgspec.json.decode(path.read_bytes()), **change}))
+        path.write_bytes(msgspec.json.encode({**msgspec.json.decode(unsealed(path.read_bytes())), **change}))
     counted.made()
     return counted, paths
 
@@ -88,7 +89,7 @@ def test_an_attempt_that_was_replaced_serves_no_other_cell(counted):
     counted.one("counting", trials=2, seeds=1)
     newest = counted.one("counting", trials=2, seeds=1, fresh="all")
     path = counted.store.record_path(newest.cell.id, 1)
-    raw = msgspec.json.decode(path.read_bytes())
+    raw = msgspec.json.decode(unsealed(path.read_bytes()))
     for trial in raw["trials"]:
         trial["validation"] = 0.99
     path.write_bytes(msgspec.json.encode(raw))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Answer, Classes, MultiLabel, Scalar, Span, Text, TokenClasses
-from tlbench.contracts.record import ClassReport, ClassScore
 from tlbench.contracts.task import Example
 from tlbench.metrics import METRICS
 from tlbench.metrics.scored_arrays import usual_arrays

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Any, ParamSpec, TypedDict, TypeVar, get_args
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tlbench.contracts.cell import Final, PositiveInt, Precision, Pruner, Sample
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import KeepModels
 from tlbench.contracts.identity.amount import ValidationAmount
+from tlbench.contracts.record import Status
 from tlbench.planning.selection import Selection
 from tlbench.planning.settings import read_settings
 from tlbench.planning.suite import Patch, readable
@@ -53,6 +54,7 @@ class RunOptions(TypedDict, total=False):
     device: str | None
     max_memory: str | None
     fresh: Fresh | None
+    retry: str | Sequence[str] | None
     keep_models: KeepModels | None
 
 
@@ -91,6 +93,7 @@ class RunChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     like: str | None = None
     baselines: bool = True
     fresh: Fresh = "none"
+    retry: str | tuple[str, ...] = ()
     keep_models: KeepModels = "none"
 
 
@@ -148,6 +151,20 @@ def names(value: str | Sequence[str] | None, argument: str, function: str) -> tu
     if not all(isinstance(one, str) and one for one in found):
         raise UsageError(f"{function}: {argument}: expected a name or a list of names, got {value!r}")
     return found
+
+
+def retried(names: Sequence[str], source: str) -> tuple[Status, ...]:
+    """Returns the statuses of cells to run again, from names that may be joined by commas.
+
+    Raises:
+        UsageError: A name is no status of a cell without a score.
+    """
+    known = [status for status in get_args(Status) if status != "ok"]
+    found = [name.strip() for text in names for name in text.split(",")]
+    for name in found:
+        if name not in known:
+            raise UsageError(f"{source}{name}: no status of a cell without a score; give {', '.join(known)}")
+    return tuple(found)
 
 
 def protocol_of(values: Mapping[str, Any], function: str) -> Patch:

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from tlbench.api.checked_options import (
     given,
     names,
     protocol_of,
+    retried,
     selection_of,
     short_mistakes,
 )
@@ -127,6 +128,7 @@ def run_suite(
         if name is None:
             plan = msgspec.structs.replace(plan, suite=_NAME)
         settings = Settings(where.executor, where.jobs, where.device, choices.fresh, room, choices.keep_models)
+        settings = replace(settings, retry=retried(names(choices.retry, "retry", _NAME), f"{_NAME}: retry="))
         try:
             ended = run_missing(plan, catalog, settings, folder, _BarOfRun(plan.suite, progress, catalog))
         except KeyboardInterrupt as stop:
@@ -152,6 +154,9 @@ class _BarOfRun:
 
     def begins(self, attempts: Sequence[Attempt]) -> None:
         warn_of_data([attempt.cell.task.name for attempt in attempts], self.catalog)
+
+    def stopping(self) -> None:
+        pass
 
     def shown(self, state: RunState, store: Store) -> AbstractContextManager[OnRecord]:
         return self._shown(state, store)

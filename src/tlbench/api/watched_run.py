@@ -46,6 +46,9 @@ class RunViewer(Interface):
     def begins(self, attempts: Sequence[Attempt]) -> None:
         """Called once before the first fit, with the cells to run."""
 
+    def stopping(self) -> None:
+        """Called when the user asks the run to stop, which then stores what still comes within seconds."""
+
     def shown(self, state: RunState, store: Store) -> AbstractContextManager[OnRecord]:
         """Returns a context manager around the run, which yields what is called with each record."""
 
@@ -118,7 +121,10 @@ def _run_logged(
 
         try:
             with viewer.shown(state, store) as on_record:
-                return run(plan, attempts, store, catalog, settings, executor, on_record, start, left.finish, sharing)
+                return run(
+                    plan, attempts, store, catalog, settings, executor, on_record, start, left.finish, sharing,
+                    viewer.stopping,
+                )  # fmt: skip
         finally:
             times.save()
             _log.info("%s: the run ends after %s", plan.suite, duration(time.time() - began))

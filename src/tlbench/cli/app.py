@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tlbench.api.checked_options import retried
 from tlbench.api.requested_plan import check_device, memory_room
 from tlbench.cli import cache, more_commands
 from tlbench.cli import options as o
@@ -68,8 +69,7 @@ def program(
     """Compare pretrained backbones and ways to adapt them on your tasks, at an equal budget."""
 
 
-# The docstrings below are the help texts of the commands. typer evaluates the annotations, so their types cannot be
-# imported under TYPE_CHECKING.
+# The docstrings are the help texts. typer evaluates the annotations, so their types are imported at run time.
 
 
 @app.command()
@@ -105,6 +105,7 @@ def run(
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
     ] = "isolated",
     fresh: o.FreshOption = "none",
+    retry: o.Retry = None,
     keep_models: o.KeepModelsOption = "none",
     submit: o.SubmitOption = False,
     storage: o.StorageOption = None,
@@ -148,7 +149,8 @@ def run(
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
-    settings = Settings(executor, jobs, device, fresh, room, keep_models, o.storage_url(storage, submit))
+    again = retried(retry or (), "--retry ")
+    settings = Settings(executor, jobs, device, fresh, room, keep_models, again, o.storage_url(storage, submit))
     try:
         carry = submit_plan if submit else run_plan
         status = carry(plan, catalog, settings, o.out_folder(out))
@@ -223,8 +225,6 @@ def plan(
 app.command()(find_command.find)
 app.command("list")(browsing.list_)
 app.command()(browsing.show)
-
-
 app.command()(check_command.check)
 
 

@@ -292,7 +292,9 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
 
             path = store.predictions(summary) if summary.predictions else None
             try:
-                return None if path is None else read_predictions(path, metric.reads_scores)
+                if path is None:
+                    return None
+                return read_predictions(path, metric.reads_scores, summary.predictions_digest)
             except (OSError, ValueError) as error:  # for a damaged file, pyarrow raises a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None

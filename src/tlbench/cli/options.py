@@ -140,6 +140,14 @@ FreshOption = Annotated[
         " With stale and all, unfinished searches of a strategy that has changed start over.",
     ),
 ]
+Retry = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STATUS",
+        help="Run cells that ended without a score again, going on from their finished fits: failed, oom, timeout,"
+        " crashed or diverged. Repeatable, and several may be joined by commas.",
+    ),
+]
 CacheLimit = Annotated[
     str | None,
     typer.Option(

@@ -89,6 +89,9 @@ class _PrintedRun:
         _print_skips(self.plan)
         print_first_checks([attempt.cell.task.name for attempt in attempts], self.catalog)
 
+    def stopping(self) -> None:
+        note("tlbench: stopping; what workers finish within 3 s is kept, and Ctrl-C again stops at once")
+
     def shown(self, state: RunState, store: Store) -> AbstractContextManager[OnRecord]:
         return shown(state, self.terminal, store, self.plan)
 
@@ -137,7 +140,7 @@ def _print_summary(
         show = f"tlbench show {failed[0].cell.id}{out_option(out)}"
         print(
             f"{len(failed)} of {len(plan.cells)} cells have no score: `{show}` says why,"
-            " `tlbench run --fresh failed ...` runs them again",
+            " `tlbench run --retry {failed[0].status} ...` runs those of this kind again",
             file=sys.stderr,
         )
     # Records that cannot be read although this run wrote them: another process or a full disk damaged them.

@@ -9,6 +9,7 @@ TlbenchError
 │   └── StoreError        an output folder that cannot be used
 ├── PluginError           a plugin broke its contract: the cell fails, the run goes on
 ├── SealBroken            the test split was requested before the winner was frozen
+├── IndivisibleBatch      memory ran out, and the batches of the fit cannot be trained in parts
 └── FitEnded              a fit that ends without a predictor, on purpose
     ├── Pruned            the pruner stopped this trial
     └── Diverged          a loss, a weight or an output is not finite
@@ -52,6 +53,13 @@ class PluginError(TlbenchError):
 
 class SealBroken(TlbenchError):
     """The test split was requested before the winner of the search was frozen on disk."""
+
+
+class IndivisibleBatch(TlbenchError, MemoryError):
+    """Memory ran out, and the batches of the fit cannot be trained in parts."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the batches cannot be trained in parts: {reason}")
 
 
 class FitEnded(TlbenchError):

@@ -55,8 +55,9 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.fits.class_scores import ClassReport
 from tlbench.contracts.fits.latency import Latency
-from tlbench.contracts.record import ClassReport, FitResult, Floor, Memory, Provenance, TestGroups, TestScore
+from tlbench.contracts.record import FitResult, Floor, Memory, Provenance, TestGroups, TestScore
 from tlbench.contracts.space import Value
 
 # Scoring is an order of its own because it reads the test split and imports libraries that the driver must not.
@@ -88,6 +89,9 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The fit ends at the first report that its strategy makes from there on, and is then a prefix of the whole fit. One
     whose strategy reports nothing runs whole."""
+    batch_parts: int = 1
+    """Number of parts in which each batch is trained (`Job.batch_parts`); above 1 after memory ran out with whole
+    batches."""
 
 
 class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,7 +149,7 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     energy_joules: float | None = None
     made_with: Provenance = Provenance()
     scores: tuple[TestScore, ...] = ()
-    """Scores on the test split. This field and the nine below it are set only by a `score` order."""
+    """Scores on the test split. This field and the ten below it are set only by a `score` order."""
     left_out: str = ""
     """One line about scores that could not be computed, such as those of a secondary metric or of a slice; empty if
     all scores were computed."""
@@ -159,6 +163,8 @@ class OrderResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Name of the file in the same folder with the final fits' predictions of the validation split, or None."""
     no_validation_predictions: str = ""
     """Why there is no file of validation predictions, in one line; empty if there is one."""
+    digests: dict[str, str] = {}
+    """The digests of these two files, by name."""
     misfits: dict[int, str] = {}
     """For each seed whose stored predictions cannot be scored, the reason; such seeds are fitted again."""
     latencies: tuple[Latency, ...] = ()
@@ -239,6 +245,9 @@ class ExecutorRequest:
     """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
     """File to which workers redirect their stdout and stderr."""
+    memory_bytes: int | None = None
+    """Main memory that all workers together may hold; an executor ends a worker that takes more, and reports it as
+    lost for lack of memory (`WorkerLost.oom`). None for no limit."""
     environment: dict[str, str] = field(default_factory=dict)
     """`FitOrder.environment` of all orders of the run."""
 

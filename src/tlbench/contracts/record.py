@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from tlbench.contracts.cell import Cell, FitPurpose
+from tlbench.contracts.fits.class_scores import ClassReport
 from tlbench.contracts.space import Value
 
 FORMAT = 1
@@ -82,6 +83,12 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fitted itself. A repeated trial has no costs of its own: its times and `examples_seen` are 0."""
     stop_part: int | None = None
     """The part of a whole fit after which this one is `pruned` (`Fit.stop_part`), unless it never reports a score."""
+    digests: dict[str, str] = {}
+    """The digests of the files of predictions that the fit wrote, by name; empty in a record, whose own field has those
+    of its files."""
+    batch_parts: int = 1
+    """Number of parts in which each batch was trained, because memory ran out with a whole one. The gradients of the
+    parts are added up, so that a step is the same up to rounding."""
 
 
 PAID = ("fit_seconds", "setup_paid_seconds", "encode_paid_seconds", "validate_seconds")
@@ -115,27 +122,6 @@ class TestGroups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of groups; an example without a group counts as a group of its own."""
     kind: str = ""
     """What kind of thing a group is, such as "document", or the name of a column; may be empty."""
-
-
-class ClassScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Precision, recall and F1 of one class, label or entity type on the test split, counted over all seeds."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    """Number of test examples of this class; for token classification, the number of its entities or words."""
-
-
-class ClassReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Scores per class and the confusion matrix; empty for tasks that are not classification."""
-
-    classes: tuple[ClassScore, ...] = ()
-    names: tuple[str, ...] = ()
-    """Names of the rows and columns of the confusion matrix; empty for multi-label tasks, which have no matrix."""
-    confusion: tuple[tuple[int, int, int], ...] = ()
-    """Sparse confusion matrix, summed over seeds: (index of the target, index of the prediction, count)."""
 
 
 class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -278,6 +264,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     there is no such file. Ensembles, temperatures and thresholds are chosen on them; no score here depends on them."""
     no_validation_predictions: str = ""
     """Why there are no validation predictions, in one line; empty if there are some, and in older records."""
+    digests: dict[str, str] = {}
+    """The digests of the files of predictions, by name; empty in older records, whose files are not checked."""
     seconds: Seconds = Seconds()
     memory: Memory = Memory()
     energy_joules: float | None = None
@@ -296,6 +284,16 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     also_made_with: tuple[Provenance, ...] = ()
     """Provenances that differ from `provenance`: those of fits that were reused from another cell or finished before an
     interruption."""
+
+    @property
+    def predictions_digest(self) -> str:
+        """The digest of the file of test predictions; empty if it is not known."""
+        return self.digests.get(self.predictions or "", "")
+
+    @property
+    def validation_digest(self) -> str:
+        """The digest of the file of validation predictions; empty if it is not known."""
+        return self.digests.get(self.validation_predictions or "", "")
 
     @property
     def train_examples(self) -> int | None:

@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tlbench.contracts.untrusted.regular_files import read_regular_file
+import msgspec
+
 from tlbench.system.background.periodic import called_every
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed_quickly
 
 HEARTBEAT_SECONDS = 1.0
 """Time between two updates of the file: a kill loses less than this."""
 _MOST_BYTES = 100
+
+
+class _Elapsed(msgspec.Struct, frozen=True):
+    seconds: float
 
 
 class Clock:
@@ -28,9 +34,7 @@ class Clock:
         """
         self._file, self._now = file, now
         self._began = now() if began is None else began
-        self._earlier = 0.0
-        with suppress(OSError, ValueError):
-            self._earlier = max(0.0, float(read_regular_file(file, _MOST_BYTES)))
+        self._earlier = stored_seconds(file) or 0.0
 
     @property
     def elapsed(self) -> float:
@@ -39,10 +43,8 @@ class Clock:
 
     def save(self) -> None:
         """Writes the time to the file; ignores errors of writing."""
-        temporary = self._file.with_name(f".{self._file.name}.tmp")
         with suppress(OSError):
-            temporary.write_text(f"{self.elapsed:.2f}\n", encoding="ascii")
-            temporary.replace(self._file)
+            write_sealed_quickly(self._file, _Elapsed(round(self.elapsed, 2)))
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -53,3 +55,11 @@ class Clock:
                 yield
         finally:
             self.save()
+
+
+def stored_seconds(file: Path) -> float | None:
+    """Returns the seconds in the file of a clock, or None if it is missing or damaged."""
+    stored = read_sealed(file, _Elapsed | float)
+    # Earlier versions wrote a number alone.
+    seconds = stored.seconds if isinstance(stored, _Elapsed) else stored
+    return seconds if seconds is not None and 0 <= seconds < float("inf") else None

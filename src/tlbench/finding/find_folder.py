@@ -15,8 +15,6 @@ answer.json        the answer
 
 from __future__ import annotations
 
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,10 +25,11 @@ from tlbench.contracts.fits.latency import Latency
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.record import FitResult
 from tlbench.contracts.space import Value
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.finding.request import FindRequest
 from tlbench.running.cells.cell_folder import CellFolder, Lease
 from tlbench.system.durable import write_durably
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed, write_sealed_quickly
+from tlbench.system.integrity.sealed_json import sealed
 
 T = TypeVar("T")
 
@@ -118,85 +117,77 @@ class FindFolder:
 
     def save_request(self, request: FindRequest) -> None:
         """Stores what was asked."""
-        write_durably(self.root / "request.json", msgspec.json.encode(request))
+        write_sealed(self.root / "request.json", request)
 
     def request(self) -> FindRequest | None:
         """Returns what was asked, or None."""
-        return _read(self.root / "request.json", FindRequest)
+        return read_sealed(self.root / "request.json", FindRequest)
 
     def setting(self) -> SearchSetting | None:
         """Returns what was decided before the first fit, or None."""
-        return _read(self.root / "setting.json", SearchSetting)
+        return read_sealed(self.root / "setting.json", SearchSetting)
 
     def save_setting(self, setting: SearchSetting) -> None:
         """Stores what is decided before the first fit."""
-        write_durably(self.root / "setting.json", msgspec.json.encode(setting))
+        write_sealed(self.root / "setting.json", setting)
 
     def latencies(self) -> dict[str, tuple[Latency, ...]]:
         """Returns the latencies that were measured, by backbone."""
-        return _read(self.root / "latencies.json", dict[str, tuple[Latency, ...]]) or {}
+        return read_sealed(self.root / "latencies.json", dict[str, tuple[Latency, ...]]) or {}
 
     def save_latencies(self, latencies: dict[str, tuple[Latency, ...]]) -> None:
         """Stores latencies by backbone."""
-        _write(self.root / "latencies.json", msgspec.json.encode(latencies))
+        write_sealed_quickly(self.root / "latencies.json", latencies)
 
     def save_proposal(self, number: int, proposal: StoredProposal) -> None:
         """Stores a proposal, before its fit is submitted."""
-        _write(self.fit_folder(number) / "proposal.json", msgspec.json.encode(proposal))
+        write_sealed_quickly(self.fit_folder(number) / "proposal.json", proposal)
 
     def save_outcome(self, number: int, outcome: StoredOutcome) -> None:
         """Stores what a fit gave; its predictions must be on disk already."""
         folder = self.fit_folder(number)
         if outcome.fit is not None:
             CellFolder(folder).save_trials([outcome.fit])
-        _write(folder / "outcome.json", msgspec.json.encode(outcome))
+        write_sealed_quickly(folder / "outcome.json", outcome)
 
     def fits(self) -> list[StoredFit]:
         """Returns the proposals so far with their outcomes, in order; a damaged proposal ends the list."""
         found: list[StoredFit] = []
-        while (proposal := _read(self.root / "fits" / str(len(found)) / "proposal.json", StoredProposal)) is not None:
-            outcome = _read(self.root / "fits" / str(len(found)) / "outcome.json", StoredOutcome)
+        while True:
+            folder = self.root / "fits" / str(len(found))
+            if (proposal := read_sealed(folder / "proposal.json", StoredProposal)) is None:
+                break
+            outcome = read_sealed(folder / "outcome.json", StoredOutcome)
+            if outcome and outcome.fit and not CellFolder(folder).has_whole_files((), outcome.fit.digests):
+                outcome = None  # the fit is repeated, as after a kill
             found.append(StoredFit(len(found), proposal, outcome))
         return found
 
     def fold_scores(self) -> dict[int, float | None]:
         """Returns the scores by cross-validation by number of the fit; None for one that failed."""
-        return _read(self.root / "folds.json", dict[int, float | None]) or {}
+        return read_sealed(self.root / "folds.json", dict[int, float | None]) or {}
 
     def save_fold_scores(self, scores: dict[int, float | None]) -> None:
         """Stores scores by cross-validation."""
-        _write(self.root / "folds.json", msgspec.json.encode(scores))
+        write_sealed_quickly(self.root / "folds.json", scores)
 
     def save_finals(self, content: bytes) -> None:
         """Stores the choice of the finalists; after that the test split may be opened."""
-        write_durably(self.root / "finals.json", content)
+        write_durably(self.root / "finals.json", sealed(content))
 
     def finals(self, kind: type[T]) -> T | None:
         """Returns the choice of the finalists, or None if it is not made yet."""
-        return _read(self.root / "finals.json", kind)
+        return read_sealed(self.root / "finals.json", kind)
 
     def save_answer(self, content: bytes) -> None:
         """Stores the answer."""
-        write_durably(self.root / "answer.json", content)
+        write_durably(self.root / "answer.json", sealed(content))
 
     def answer(self, kind: type[T]) -> T | None:
         """Returns the answer, or None if the search has not ended."""
-        return _read(self.root / "answer.json", kind)
+        return read_sealed(self.root / "answer.json", kind)
 
 
 def saved_folder(fit_folder: Path) -> Path:
     """Returns the folder of the saved weights of a fit, which may not exist."""
     return fit_folder / "saved-0"
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=kind)
-    return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file atomically, but without flushing it to disk: after a power cut, a fit is repeated."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

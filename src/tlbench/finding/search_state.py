@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tlbench.contracts.untrusted.regular_files import read_regular_file
+from tlbench.finding.clock import stored_seconds
 from tlbench.finding.find_folder import FindFolder, SearchSetting, StoredFit
 
 SILENT_SECONDS = 30.0
@@ -56,7 +56,8 @@ def _running(root: Path, now: float) -> Iterator[SearchState]:
 
 def _state(folder: FindFolder) -> SearchState | None:
     request, setting, fits = folder.request(), folder.setting(), folder.fits()
-    if request is None:
+    elapsed = stored_seconds(folder.clock)
+    if request is None or elapsed is None:
         return None
     phase = "starting" if setting is None else "searching"
     if (folder.root / "finals.json").exists():
@@ -69,7 +70,7 @@ def _state(folder: FindFolder) -> SearchState | None:
         folder.root.name,
         request.task,
         request.seconds,
-        float(read_regular_file(folder.clock, 100)),
+        elapsed,
         phase,
         sum(one.outcome is not None for one in fits),
         sum(one.outcome is None for one in fits),

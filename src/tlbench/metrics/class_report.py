@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench.contracts.outputs import Output
-from tlbench.contracts.record import ClassReport, ClassScore
 from tlbench.metrics.builtin.tagging import entities_of
 from tlbench.metrics.scored import Array, Scored
 

@@ -14,10 +14,11 @@ import msgspec
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import Executor, FitOrder, Handle, OutOfTime, WorkerLost
-from tlbench.contracts.record import Record, Status
+from tlbench.contracts.record import Record
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 from tlbench.running.cells.failures import raise_if_disk_full
+from tlbench.running.interruption import DRAIN_SECONDS, Interruption
 from tlbench.running.monitoring.order_progress import OrderProgress
 
 MAX_ATTEMPTS = 3
@@ -64,7 +65,9 @@ class Dispatcher:
         commit: CommitRecord,
         give_up: GiveUp = lambda attempt, reason: None,
         on_finished: OnFinished = lambda order, seconds: None,
+        on_stopping: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_stopping, self._is_draining = on_stopping, False
         self._executor, self._catalog, self._defaults, self._commit = executor, catalog, defaults, commit
         self._give_up, self._on_finished = give_up, on_finished
         self._isolated = executor.capacity().isolated
@@ -84,32 +87,54 @@ class Dispatcher:
             UsageError: An error that is no cell's fault, such as a full disk or a missing device.
         """
         self._pending.extend(attempts)
-        try:
-            while self._pending or self._open:
-                # Give each free worker an order: of open cells first, then of a cell that is opened for it.
+        with Interruption() as interruption:
+            try:
+                self._run(interruption)
+                if interruption.requested:
+                    self._drain()
+            except KeyboardInterrupt:
+                if not self._is_draining:
+                    self._drain()
+                raise
+            finally:
+                # Also after Ctrl-C or a full disk: a later run in this process must be able to take the leases.
+                for run in self._open:
+                    run.close()
+        interruption.finish()
+
+    def _run(self, interruption: Interruption) -> None:
+        while (self._pending or self._open) and not interruption.requested:
+            # Give each free worker an order: of open cells first, then of a cell that is opened for it.
+            # Submitting may wait for imports or, in this process, for a whole fit: Ctrl-C ends it at once.
+            with interruption.at_once():
                 self._submit_orders()
-                # Opening a cell or asking it for an order may already have ended it, for example by an error in a
-                # plugin. Such a record is committed before waiting, since nothing that is in flight announces it.
-                self._commit_finished()
-                if self._in_flight:
-                    # Wait until an order ends, or for a second: time limits and leases of other runs have to be looked
-                    # at now and then. Then pass each result on to its cell, or queue the order again.
-                    self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
-                elif self._pending or self._open:
-                    # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for:
-                    # they may finish them, or die, and both can only be polled. Or all machines of the executor have
-                    # left, and others may come.
-                    time.sleep(LEASE_RETRY_SECONDS)
-                # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
-                self._start_clocks()
-                self._cancel_overdue()
-                # Commit what has ended in this round before the free workers are filled again: a kill from now on costs
-                # none of it.
-                self._commit_finished()
-        finally:
-            # Also after Ctrl-C or a full disk: a later run in this process must be able to take the leases.
-            for run in self._open:
-                run.close()
+            # Opening a cell or asking it for an order may already have ended it, for example by an error in a
+            # plugin. Such a record is committed before waiting, since nothing that is in flight announces it.
+            self._commit_finished()
+            if self._in_flight:
+                # Wait until an order ends, or for a second: time limits and leases of other runs have to be looked
+                # at now and then. Then pass each result on to its cell, or queue the order again.
+                self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
+            elif self._pending or self._open:
+                # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for:
+                # they may finish them, or die, and both can only be polled. Or all machines of the executor have
+                # left, and others may come.
+                time.sleep(LEASE_RETRY_SECONDS)
+            # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
+            self._start_clocks()
+            self._cancel_overdue()
+            # Commit what has ended in this round before the free workers are filled again: a kill from now on costs
+            # none of it.
+            self._commit_finished()
+
+    def _drain(self) -> None:
+        """Stores the results that come within seconds; orders that are still running then are lost."""
+        self._is_draining = True
+        self._on_stopping()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._in_flight and (left := deadline - time.monotonic()) > 0:
+            self._collect(self._executor.wait(list(self._in_flight), min(left, 1.0)))
+            self._commit_finished()
 
     @property
     def _workers(self) -> int:
@@ -249,13 +274,16 @@ class Dispatcher:
         if sent.is_cancelled:
             # Cancelling kills the worker of an isolated executor, so the worker was lost because of the time limit.
             run.run_out_of_time(order)
+        elif lost.oom:
+            _log.warning("%s: the worker %s", run.cell.title, lost)
+            run.run_out_of_memory(order, f"the worker {lost}")
+            self._lost_worker.add(run)
         elif order.attempt >= MAX_ATTEMPTS:
-            status: Status = "oom" if lost.oom else "crashed"
-            run.fail(status, f"the worker {lost} {order.attempt} times without getting further", order=order)
+            run.fail("crashed", f"the worker {lost} {order.attempt} times without getting further", order=order)
         else:
             _log.warning("%s: the worker %s; its order is submitted again", run.cell.title, lost)
-            # A lost worker says nothing about its fit, unless memory ran out: then smaller passes may fit into it.
-            run.requeue(order, in_halves=lost.oom)
+            # A lost worker says nothing about its fit, unless memory ran out.
+            run.requeue(order)
             self._lost_worker.add(run)
 
     def _cancel_overdue(self) -> None:

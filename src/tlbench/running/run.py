@@ -13,11 +13,11 @@ from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell, Plan, Protocol
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.executor import RUNG_PRUNERS, Capacity, Executor, ExecutorRequest, KeepModels
-from tlbench.contracts.record import Record
+from tlbench.contracts.record import Record, Status
 from tlbench.contracts.strategy import Strategy
 from tlbench.modeling.disk import cache_settings
 from tlbench.planning.capacity import Room, workers_in
-from tlbench.results.records.record_files import Unreadable
+from tlbench.results.records.record_files import Unreadable, damaged_predictions
 from tlbench.results.records.store import Store
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.hyperparameters import change_since
@@ -31,6 +31,7 @@ from tlbench.running.monitoring.time_left import TimeLeft
 from tlbench.running.search.definition import changed_text
 from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
+from tlbench.system.integrity.sealed_files import put_aside
 
 Fresh = Literal["none", "failed", "stale", "all"]
 """The records that `--fresh` replaces by running their cells again."""
@@ -56,6 +57,8 @@ class Settings:
     """The memory that the workers may use, which limits the number of workers unless `jobs` is given; None for no
     limit."""
     keep_models: KeepModels = "none"
+    retry: tuple[Status, ...] = ()
+    """The statuses of records whose cells are run again; their finished fits are reused."""
     # Left out of the representation: the URL may have a password.
     storage: str = field(default="", repr=False)
     """URL of the database over which drivers share trials; empty without one."""
@@ -88,6 +91,7 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
         str(store.root.resolve() / "work" / LOG),
+        settings.room.bytes if settings.room is not None and settings.room.host else None,
         own_environment(),
     )
     executor = catalog.executor(settings.executor).item.start(request)
@@ -107,14 +111,15 @@ def pending_attempts(
 ) -> list[Attempt]:
     """Returns an attempt for each cell of the plan that has no record, or whose record is to be replaced.
 
-    A cell with a damaged record is run again, as the next attempt. A record written by a newer version of tlbench
+    A cell with a damaged record, or with damaged predictions, is run again as the next attempt, and the damaged file is
+    put aside. A record written by a newer version of tlbench
     counts as a result, and is replaced only by `fresh="all"`.
 
     Args:
         plan: The cells.
         store: The results folder.
         catalog: The installed plugins.
-        settings: The settings of the run; `fresh` determines which records are replaced.
+        settings: The settings of the run; `fresh` and `retry` determine which records are replaced.
         capacity: The executor's capacity; a record made on another device or with another number of threads is stale.
         unreadable: Called with each damaged record.
 
@@ -142,10 +147,14 @@ def pending_attempts(
             or cell_id in wanted
             or (isinstance(record, Record) and _is_replaced(record, fresh, staleness))
         )
-        timed_out = isinstance(record, Record) and has_more_time(record, cell)
-        if isinstance(record, Unreadable) and not record.is_newer:
-            unreadable(record)
-        elif record is not None and not afresh and not timed_out:
+        goes_on = isinstance(record, Record) and (has_more_time(record, cell) or record.status in settings.retry)
+        damaged = record if isinstance(record, Unreadable) else None
+        if isinstance(record, Record):
+            damaged = damaged_predictions(record, store.root / "records")
+        if damaged is not None and not damaged.is_newer:
+            unreadable(damaged)
+            put_aside(damaged.path, store.root / "damaged")
+        elif record is not None and not afresh and not goes_on:
             continue
         # What is run afresh reuses nothing: its fits are what the user doubts.
         sources = () if afresh else related.sources(cell_id, number + 1)
@@ -208,6 +217,7 @@ def run(
     on_start: OnStart = lambda progress: None,
     on_finished: OnFinished = lambda order, seconds: None,
     sharing: SharedStudies | None = None,
+    on_stopping: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Runs attempts, commits each record as it comes, and returns a summary.
 
@@ -222,6 +232,7 @@ def run(
         on_start: Called once, with a function that returns the orders that workers are carrying out.
         on_finished: Called with each order that a worker has answered, and the seconds that it took.
         sharing: Where other drivers share the searches of the cells; None for a driver alone.
+        on_stopping: Called when the user asks the run to stop, which then stores what still comes within seconds.
 
     Raises:
         StoreError: A record could not be stored; those stored before are kept.
@@ -230,7 +241,7 @@ def run(
     defaults = replace(order_defaults(executor.capacity(), settings.keep_models), sharing=sharing)
     summary = Summary(len(plan.cells), len(plan.cells) - len(attempts))
     wanted, requested = store.wanted(), {attempt.cell.id: attempt.number for attempt in attempts}
-    if settings.fresh != "none" and not wanted.keys() & requested.keys():
+    if (settings.fresh != "none" or settings.retry) and not wanted.keys() & requested.keys():
         # Merged, so that an unfinished `--fresh` of another plan is not forgotten.
         store.save_wanted(wanted | requested)
 
@@ -246,7 +257,7 @@ def run(
 
     if sharing is not None:
         summary.recorded_elsewhere = sharing.recorded_elsewhere
-    dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished)
+    dispatcher = Dispatcher(executor, catalog, defaults, commit, give_up, on_finished, on_stopping)
     on_start(dispatcher.progress)
     dispatcher.run(longest_first(attempts, catalog, executor.capacity().workers))
     return summary

@@ -28,7 +28,7 @@ def write_durably(path: Path, content: bytes) -> Stamp:
         _remove(temporary)
         raise
     # a rename is on disk only once its folder is
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return stamp
 
 
@@ -45,7 +45,7 @@ def create_durably(path: Path, content: bytes) -> Stamp | None:
         return None
     finally:
         _remove(temporary)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return stamp
 
 
@@ -63,7 +63,7 @@ def link_durably(source: Path, path: Path) -> bool:
     except OSError:
         # another file system, or one without hard links: copy
         return create_durably(path, source.read_bytes()) is not None
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
 
 
@@ -75,7 +75,7 @@ def replace_durably(source: Path, path: Path) -> None:
         os.replace(temporary, path)
     finally:
         _remove(temporary)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
@@ -101,7 +101,8 @@ def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
     return temporary, stamp
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flushes the names in a folder to the disk: a file is there after a power cut only once its name is."""
     if os.name == "nt":
         return  # Windows opens no folders
     handle = os.open(folder, os.O_RDONLY)

@@ -27,6 +27,8 @@ from tlbench.contracts.task import Examples, SplitName, Task
 from tlbench.testing.process_faults import (
     MET,
     ExitingStrategy,
+    HangingStrategy,
+    HoardingStrategy,
     HoldingStrategy,
     InterruptingStrategy,
     LitteringStrategy,
@@ -289,6 +291,8 @@ def tlbench_strategies() -> Iterable[Strategy]:
         DivergingStrategy(),
         OutOfMemoryStrategy(),
         SlowStrategy(),
+        HangingStrategy(),
+        HoardingStrategy(),
         HoldingStrategy(),
         ExitingStrategy(),
         InterruptingStrategy(),

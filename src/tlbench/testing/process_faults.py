@@ -125,6 +125,49 @@ class HoldingStrategy(ToyFit):
         return ToyFit.fit(self, job)
 
 
+@dataclass(frozen=True)
+class HangingStrategy(ToyFit):
+    """Never ends: in Python, in C code that holds the interpreter's lock, or with every signal blocked and ignored."""
+
+    name = "toy-hanging"
+
+    how: Literal["python", "native", "deaf"] = "python"
+
+    def fit(self, job: Job) -> Predictor:
+        """Waits for ever."""
+        import ctypes
+        import signal
+        import time
+
+        if self.how == "deaf":
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+        while True:
+            if self.how == "native":
+                # PyDLL keeps the interpreter's lock, so that no thread of the process runs any more.
+                ctypes.PyDLL(None).pause()
+            time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class HoardingStrategy(ToyFit):
+    """Takes memory without end, up to a limit that protects the machine on which it is tested."""
+
+    name = "toy-hoarding"
+
+    most_gigabytes: int = 6
+
+    def fit(self, job: Job) -> Predictor:
+        """Takes memory in steps of 16,000,000 bytes, and then fits as `toy-fit`."""
+        import numpy as np
+
+        held = []
+        for _ in range(self.most_gigabytes * 1000 // 16):
+            held.append(np.ones(16_000_000, dtype=np.uint8))
+        return ToyFit.fit(self, job)
+
+
 def append(file: Path, line: str) -> None:
     """Appends a line in one system call, so that lines of concurrent processes do not mix."""
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -13,16 +13,16 @@ import torch
 from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.executor import RUNG_PARTS, RUNG_PRUNERS, step_of_part
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
-from tlbench.modeling.data import Data, moved
+from tlbench.modeling.data import Data
 from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
-from tlbench.modeling.precision import autocast
 from tlbench.training.adamw import AdamW, embeddings_by_row
-from tlbench.training.checks import GroupCheck, build_optimizer, check_loss
-from tlbench.training.model import Model, placed
+from tlbench.training.checks import GroupCheck, build_optimizer
+from tlbench.training.model import Model
 from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, checked_groups, groups_of
+from tlbench.training.recipe.batch_parts import BatchPass
 from tlbench.training.recipe.schedules import Schedule, rate
-from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, Step, TorchOptimizer
+from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, TorchOptimizer
 from tlbench.training.training_batches import train_batches
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def train(
         PluginError: Nothing is trainable; a trainable parameter, even one that was unfrozen after a step, is in no
             group; the head has no class weights; or the loss, the optimiser or the groups are not valid.
         Pruned: The pruner stopped the trial.
+        IndivisibleBatch: The job asks for batches in parts, and they cannot be divided.
     """
     device = model.device
     targets = model.head.targets(data)
@@ -115,24 +116,19 @@ def train(
     reports = _report_steps(total, job.protocol.pruner, job.report_parts)
     finite = torch.ones((), dtype=torch.bool, device=device)
     losses = EndLosses(total, device)
+    run_batch = BatchPass(model, data, targets, job, loss, total)
+    run_batch.check()
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
     with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(job.seed)
         model.train()
         batches = train_batches(data.lengths, batch_size, job.seed)
         for number, indices in zip(range(1, total + 1), batches, strict=False):
-            batch = placed(data.serve(indices), device)
-            # Augmented inputs may have moved their targets, which then come with them. Others are indexed on the host,
-            # because indexing on a GPU by a list makes the host wait for it.
-            batch_targets = batch.pop("targets") if "targets" in batch else moved(targets[indices], device)
-            step = Step(model, batch, batch_targets, indices, number, total)
-            with autocast(device, job.precision):
-                value = check_loss(step.task_loss() if loss is None else loss(step), loss, model)
-            value.backward()
+            value, step = run_batch(number, indices)
             norm = stepper.step(rate(number - 1, total, warmup, schedule))
             # Accumulated on the device; only the check below waits for it.
-            finite &= torch.isfinite(value.detach()) & torch.isfinite(norm)
-            losses.add(number, value.detach())
+            finite &= torch.isfinite(value) & torch.isfinite(norm)
+            losses.add(number, value)
             if number % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             stops = False
@@ -147,7 +143,7 @@ def train(
             if stops:
                 break
             if number in reports:
-                job.report(number, job.score(predictor), float(value.detach()), total)
+                job.report(number, job.score(predictor), float(value), total)
                 # Scoring has set eval mode.
                 model.train()
     if not (finite and all(bool(torch.isfinite(p).all()) for p in stepper.weights)):

@@ -41,6 +41,18 @@ class Step:
 
 Loss: TypeAlias = Callable[[Step], Tensor]
 """Returns the scalar to minimise; it may run several forward passes, such as R-Drop's two."""
+
+
+def adds_up(loss: Loss) -> Loss:
+    """Marks a loss as the task's own plus terms that are the same for all rows, and returns it.
+
+    A batch that does not fit in memory is trained in parts only with such a loss: the mean of the parts' losses,
+    weighted by `Head.loss_terms`, is then the loss of the batch.
+    """
+    loss.adds_up = True  # type: ignore[attr-defined]
+    return loss
+
+
 AfterStep: TypeAlias = Callable[[Step], bool | None]
 """A hook that is called after the update, before the gradients are removed. It may change parameters and freeze or
 unfreeze them; changes are saved for parameters that are in a group or were ever trainable. True ends training."""

@@ -14,6 +14,7 @@ from tlbench.contracts.cell import Cell, Plan, Protocol, Ref
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import FORMAT, Record, Seconds, TestScore
 from tlbench.results.records.store import Store
+from tlbench.system.integrity.sealed_json import digest_of
 
 CELL = Cell(Ref("task"), Ref("strategy"), Protocol(), Ref("backbone"))
 
@@ -34,7 +35,8 @@ def test_a_record_comes_back_as_it_was(store, work):
     record = Record(CELL, "ok", reason="ünïcode | [red]", predictions="predictions.parquet")
     assert store.commit(record, work)
     found = store.record(CELL.id)
-    assert msgspec.structs.replace(found, predictions=record.predictions) == record
+    assert msgspec.structs.replace(found, predictions=record.predictions, digests={}) == record
+    assert found.digests == {f"{CELL.id}.1.parquet": digest_of(b"answers")}
     assert store.predictions(found).read_bytes() == b"answers"
     assert list(store.records()) == [found]
 

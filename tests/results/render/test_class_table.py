@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from tlbench.contracts.record import ClassReport, ClassScore
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench.results.render.class_table import report
 
 

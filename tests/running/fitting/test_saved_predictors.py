@@ -7,6 +7,7 @@ import pytest
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.fitting import process
 from tlbench.running.fitting import saved_predictors as saved
+from tlbench.system.integrity.sealed_json import unsealed
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_what_was_saved_and_is_damaged_is_fitted_again(counted, killed, always, 
     elif how == "another fit":
         # One of the same setting, by a process that was killed before it could tell of it.
         path = folder / name / "result.json"
-        saved = json.loads(path.read_bytes())
+        saved = json.loads(unsealed(path.read_bytes()))
         saved["result"]["fit_seconds"] += 1.0
         path.write_text(json.dumps(saved))
     elif how == "a link":

@@ -56,7 +56,7 @@ class ResultsSide:
         """Returns the stored predictions of a cell; None if there are none that can be read, which stderr says."""
         path = self.store.predictions(summary) if summary.predictions else None
         try:
-            return None if path is None else read_predictions(path, with_scores)
+            return None if path is None else read_predictions(path, with_scores, summary.predictions_digest)
         except (OSError, ValueError) as error:
             print(printable(f"tlbench: {path} cannot be read: {error}"), file=sys.stderr)
             return None

@@ -99,6 +99,10 @@ class Job:
     8 for an eighth of the steps. The pruner "none", as for a part of the fit that must not be stopped, turns all
     reports off."""
 
+    batch_parts: int = 1
+    """Number of parts in which `tlbench.training.train` trains each batch, above 1 after memory ran out with a whole
+    batch. A strategy with a loop of its own may do the same, if a step stays what it is."""
+
     @property
     def validation(self) -> Data:
         """The validation split.

@@ -150,7 +150,9 @@ def _test_scores(search: EndedSearch) -> dict[int, Interval]:
 def _predictions(store: Store, summary: CellSummary) -> CellPredictions | None:
     path = store.predictions(summary)
     try:
-        return None if path is None else read_predictions(path, with_scores=True)
+        if path is None:
+            return None
+        return read_predictions(path, with_scores=True, digest=summary.predictions_digest)
     except (OSError, ValueError):
         return None
 

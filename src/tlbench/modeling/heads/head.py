@@ -125,6 +125,17 @@ class Head(nn.Module):
                 all the data, so cut them to the length of the batch.
         """
 
+    def loss_terms(self, targets: Tensor) -> Tensor:
+        """Returns how many terms the mean of `loss` is over, or the sum of their weights, as a scalar.
+
+        By default one for each row. A batch that does not fit in memory is trained in parts, whose losses are averaged
+        with these weights.
+
+        Args:
+            targets: The batch's rows of the tensor that `targets` returns.
+        """
+        return torch.tensor(float(len(targets)))
+
     def log_likelihood(self, logits: Any, targets: Tensor) -> Tensor:
         """Returns the log-probability of each row's target, (B,) in fp32 or fp64; override it in a head for texts.
 

@@ -96,6 +96,12 @@ class PooledHead(Head):
             return nn.functional.binary_cross_entropy_with_logits(logits, targets)
         return nn.functional.mse_loss(logits.squeeze(-1), (targets - self.mean) / self.scale)
 
+    def loss_terms(self, targets: Tensor) -> Tensor:
+        """Returns the sum of the class weights of the targets, or the number of rows without class weights."""
+        if self._class_weights is None or not isinstance(self.output, Classes):
+            return super().loss_terms(targets)
+        return self._class_weights.to(targets.device)[targets].sum()
+
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns class indices (B,) or labels (B, K), both with probabilities, or real numbers (B,)."""
         logits = at_least_fp32(logits)

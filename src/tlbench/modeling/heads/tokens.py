@@ -73,6 +73,13 @@ class TokenHead(Head):
         words = weights[wanted[wanted != IGNORED]]
         return total / words.sum() if len(words) else total
 
+    def loss_terms(self, targets: Tensor) -> Tensor:
+        """Returns the number of words of the rows, or the sum of their class weights."""
+        words = targets[targets != IGNORED]
+        if self._class_weights is None:
+            return words.new_tensor(len(words))
+        return self._class_weights.to(words.device)[words].sum()
+
     def outputs(self, logits: Tensor) -> Outputs:
         """Returns the class of every position, (T,) per row, as floats: NaN if a logit is not finite."""
         logits = at_least_fp32(logits)

@@ -23,6 +23,7 @@ from tlbench.results.records.record_files import attempts_in, record_of
 from tlbench.results.records.store import Store
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.system.durable import create_durably, write_durably
+from tlbench.system.integrity.sealed_json import unsealed
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class _Union:
         plans = {_plan_bytes(source) for source in sources}
         content = plans.pop() if len(plans) == 1 else None
         if content is not None and self._target.plan() is None:
-            self._target.save_plan(msgspec.json.decode(content, type=Plan))
+            self._target.save_plan(msgspec.json.decode(unsealed(content), type=Plan))
 
     def _add_record(self, source: Store, path: Path) -> None:
         try:
@@ -143,7 +144,8 @@ class _Union:
         target = self._target.record_path(record.cell.id, record.attempt).with_name(path.name)
         try:
             content = read_regular_file(path)
-            reason = "" if read_predictions(path) is not None else "these are no predictions"
+            found = read_predictions(path, digest=record.digests.get(path.name, ""))
+            reason = "" if found is not None else "these are no predictions"
         except (OSError, MemoryError, ValueError) as error:
             # The record without its predictions is what the source's own leaderboard has, too.
             content, reason = b"", reason_of(error)

@@ -42,7 +42,7 @@ class StoredSplits:
         path = self._store.validation_predictions(summary.cell, summary.attempt)
         if path is None:
             raise UnusableFile("no validation predictions")
-        predictions = _read(path, summary)
+        predictions = _read(path, summary, summary.validation_digest)
         if len(predictions.seeds) != summary.seeds:
             raise UnusableFile(f"{path.name}: {len(predictions.seeds)} seeds, and the record has {summary.seeds}")
         return predictions
@@ -56,7 +56,7 @@ class StoredSplits:
         path = self._store.predictions(summary)
         if path is None:
             raise UnusableFile("no test predictions")
-        predictions = _read(path, summary)
+        predictions = _read(path, summary, summary.predictions_digest)
         try:
             is_same = summary.value is not None and reproduces(metric, predictions, summary.value)
         except _RAISED as error:
@@ -73,9 +73,9 @@ def with_seeds(predictions: CellPredictions, seeds: Sequence[int]) -> CellPredic
     return replace(predictions, values=predictions.values[places], scores=scores, seeds=tuple(seeds))
 
 
-def _read(path: Path, summary: CellSummary) -> CellPredictions:
+def _read(path: Path, summary: CellSummary, digest: str) -> CellPredictions:
     try:
-        predictions = read_predictions(path, with_scores=True)
+        predictions = read_predictions(path, with_scores=True, digest=digest)
     except (OSError, ValueError, MemoryError) as error:  # for a damaged file, pyarrow raises a ValueError
         raise UnusableFile(f"{path.name} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if predictions is None:

@@ -16,6 +16,7 @@ from tlbench.results.leaderboard import frame
 from tlbench.results.reading.default_folder import results_folder
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
+from tlbench.system.integrity.sealed_json import DamagedFileError, file_digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,9 @@ def frame_of(
     def predictions(record: Record) -> pd.DataFrame | None:
         path = store.predictions(record)
         if path is None:
+            return None
+        if record.predictions_digest and file_digest(path) != record.predictions_digest:
+            warnings.warn(f"{path}: {DamagedFileError()}; its cell is ranked by its interval", stacklevel=2)
             return None
         with parquet_file(path) as file:
             return file.table(file.schema.names).to_pandas()

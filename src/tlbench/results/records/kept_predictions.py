@@ -9,6 +9,7 @@ import msgspec
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
 from tlbench.system.durable import link_durably, replace_durably
+from tlbench.system.integrity.sealed_json import file_digest
 
 SUFFIX = ".parquet"
 VALIDATION_SUFFIX = ".validation.parquet"
@@ -26,22 +27,32 @@ def keep_predictions(record: Record, work: Path, records: Path) -> Record:
         OSError: A file cannot be written.
     """
     name = f"{record.cell.id}.{record.attempt}"
+    digests: dict[str, str] = {}
     if record.predictions:
         source = _inside(work, record.predictions)
         if not source.is_file():
             raise UnstorableRecord(f"{source}: the test predictions of the record are gone: run the cell again")
+        digests[f"{name}{SUFFIX}"] = _checked_digest(source, record)
         _move(source, records / f"{name}{SUFFIX}")
         record = msgspec.structs.replace(record, predictions=f"{name}{SUFFIX}")
     if record.validation_predictions:
         source = _inside(work, record.validation_predictions)
         if source.is_file():
+            digests[f"{name}{VALIDATION_SUFFIX}"] = _checked_digest(source, record)
             _move(source, records / f"{name}{VALIDATION_SUFFIX}")
-            return msgspec.structs.replace(record, validation_predictions=f"{name}{VALIDATION_SUFFIX}")
+            return msgspec.structs.replace(record, validation_predictions=f"{name}{VALIDATION_SUFFIX}", digests=digests)
         reason = "they were gone from the cell's folder when the record was stored"
         record = msgspec.structs.replace(record, validation_predictions=None, no_validation_predictions=reason)
     # The file may be left of a deleted record of the same attempt.
     (records / f"{name}{VALIDATION_SUFFIX}").unlink(missing_ok=True)
-    return record
+    return msgspec.structs.replace(record, digests=digests)
+
+
+def _checked_digest(source: Path, record: Record) -> str:
+    found = file_digest(source)
+    if record.digests.get(source.name, found) != found:
+        raise UnstorableRecord(f"{source}: it has changed since it was written: run the cell again")
+    return found
 
 
 def _inside(work: Path, name: str) -> Path:

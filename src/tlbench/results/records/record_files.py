@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 
 from tlbench.contracts.record import FORMAT, Record
 from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, reason_of
+from tlbench.system.integrity.sealed_json import DamagedFileError, file_digest, unsealed
 
 _NAMES = re.compile(r"^([0-9a-f]{16})\.([1-9][0-9]{0,8})\.json$", re.MULTILINE)
 """The cell id and the attempt of each name of a record file, in lines of file names."""
@@ -51,6 +53,10 @@ def read_record(path: Path) -> Record | Unreadable:
 def record_of(path: Path, content: bytes) -> Record | Unreadable:
     """Returns the record encoded in the content of a file, or the reason why it cannot be read."""
     try:
+        content = unsealed(content)
+    except ValueError as error:
+        return Unreadable(path, str(error))
+    try:
         record = msgspec.json.decode(content, type=Record)
     except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
         return _unreadable(path, error, content)
@@ -60,6 +66,22 @@ def record_of(path: Path, content: bytes) -> Record | Unreadable:
     if path.name != f"{record.cell.id}.{record.attempt}.json":
         return Unreadable(path, "it holds the record of another cell")
     return record
+
+
+def damaged_predictions(record: Record, records: Path) -> Unreadable | None:
+    """Returns the first file of a record's predictions that has changed since it was written, or None.
+
+    Args:
+        record: The record; one without digests, as older ones, says nothing about its files.
+        records: The folder of the record.
+    """
+    for name, digest in record.digests.items():
+        path = records / name
+        with suppress(OSError):
+            # The record may come from someone else, and must not make us read a file outside the folder.
+            if path.parent == records and path.is_file() and file_digest(path) != digest:
+                return Unreadable(path, str(DamagedFileError()))
+    return None
 
 
 def newest_attempts(names: Iterable[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ records/<id>.<k>.json       attempt k of a cell; the newest counts
 records/<id>.<k>.parquet    test predictions of attempt k; its validation predictions: <id>.<k>.validation.parquet
 work/index.journal          summaries of records committed since the index was written (`journal.py`); can be deleted
 models/<id>.<k>/<seed>/     kept models of attempt k (`results/models/`); can be deleted
+damaged/                     records and predictions that were found damaged, and whose cells ran again
 work/<id>.<k>/              study, finished fits and progress of a cell
 """
 
@@ -26,7 +27,7 @@ from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import FORMAT, Record
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, reason_of, refuse_link
+from tlbench.contracts.untrusted.regular_files import read_regular_file, refuse_link
 from tlbench.results.records.commit_marks import COMMITTED, is_committed, mark_committed
 from tlbench.results.records.finite_numbers import not_finite
 from tlbench.results.records.journal import Journal
@@ -39,6 +40,8 @@ from tlbench.results.records.record_files import (
 )
 from tlbench.results.records.summaries import CellSummary
 from tlbench.system.durable import Stamp, create_durably, stamp_of, write_durably
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed
+from tlbench.system.integrity.sealed_json import sealed
 
 SAVED = re.compile(r"(?:saved|model)-\d+|\.(?:saved|model)-\d+\.\w+\.tmp")
 """Names of folders with saved predictors, the only subfolders of a cell's work folder."""
@@ -47,7 +50,7 @@ SAVED = re.compile(r"(?:saved|model)-\d+|\.(?:saved|model)-\d+\.\w+\.tmp")
 _FOLDERS = ("records", "work", "models", "find")
 _WRITTEN = ("work/workers.log", "work/run.log", "tlbench.json", "plan.json", "fresh.json")
 """Subfolders and files, none of which may be a link."""
-_DERIVED = {"plan.json", "fresh.json", "index.bin", "models"}
+_DERIVED = {"plan.json", "fresh.json", "index.bin", "models", "damaged", "find"}
 """What of a results folder that a run can do without."""
 
 
@@ -71,19 +74,18 @@ class Store:
             StoreError: The folder has no results, results in another format, or a link in place of a folder.
         """
         refuse_link(*(root / name for name in _FOLDERS))
-        marker = root / "tlbench.json"
-        if not marker.is_file():
+        path = root / "tlbench.json"
+        marker = read_sealed(path, _Marker)
+        if marker is None:
             if _lost_its_marker(root):
                 return cls(root)
+            if path.is_file():
+                raise StoreError(f"{path}: cannot be read: choose another --out")
             raise StoreError(f"{root}: no results here yet; `tlbench run --out {root}` makes some")
-        try:
-            format_ = msgspec.json.decode(read_regular_file(marker, MOST_JSON_BYTES), type=_Marker).format
-        except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"{marker}: cannot be read: {reason_of(error)}: choose another --out") from None
-        if format_ != FORMAT:
-            newer = "made by a newer tlbench: " if format_ > FORMAT else ""
+        if marker.format != FORMAT:
+            newer = "made by a newer tlbench: " if marker.format > FORMAT else ""
             raise StoreError(
-                f"{root}: {newer}results of format {format_}; this tlbench reads {FORMAT}: choose another --out"
+                f"{root}: {newer}results of format {marker.format}; this tlbench reads {FORMAT}: choose another --out"
             )
         return cls(root)
 
@@ -104,8 +106,10 @@ class Store:
                 (root / "work").mkdir(exist_ok=True)
                 # Last, and whole or absent: its presence means that the folder is complete. Of two processes that
                 # create the folder at once the first one's file stays.
-                create_durably(root / "tlbench.json", msgspec.json.encode(_Marker(FORMAT)))
+                create_durably(root / "tlbench.json", sealed(msgspec.json.encode(_Marker(FORMAT))))
             store = cls.open(root)
+            if read_sealed(root / "tlbench.json", _Marker) is None:
+                write_sealed(root / "tlbench.json", _Marker(FORMAT))
             # Version control and some copies drop empty folders.
             (root / "records").mkdir(exist_ok=True)
             (root / "work").mkdir(exist_ok=True)
@@ -207,7 +211,7 @@ class Store:
             # Another process may have committed the same attempt, and tidied its work folder already.
             if not path.exists():
                 self._records.mkdir(exist_ok=True)
-                content = msgspec.json.encode(keep_predictions(record, work, self._records))
+                content = sealed(msgspec.json.encode(keep_predictions(record, work, self._records)))
                 stamp = create_durably(path, content)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -250,10 +254,7 @@ class Store:
 
     def wanted(self) -> dict[str, int]:
         """Returns the attempts requested by the last `--fresh` that have no record yet, by cell id."""
-        try:
-            requested = msgspec.json.decode(self._read("fresh.json"), type=dict[str, int])
-        except (OSError, msgspec.DecodeError):
-            return {}
+        requested = read_sealed(self.root / "fresh.json", dict[str, int]) or {}
         attempts = self.attempts()
         return {
             cell_id: attempt
@@ -264,7 +265,7 @@ class Store:
 
     def save_wanted(self, attempts: dict[str, int]) -> None:
         """Stores the attempts requested by `--fresh`, so that an interrupted run can be finished with or without it."""
-        write_durably(self.root / "fresh.json", msgspec.json.encode(attempts))
+        write_sealed(self.root / "fresh.json", attempts)
 
     def save_plan(self, plan: Plan) -> None:
         """Stores the plan of a run that starts, so that tables can show "n of N".
@@ -272,7 +273,7 @@ class Store:
         Raises:
             StoreError: The folder cannot be written.
         """
-        path, content = self.root / "plan.json", msgspec.json.encode(plan)
+        path, content = self.root / "plan.json", sealed(msgspec.json.encode(plan))
         with suppress(OSError):
             # Rewriting an equal plan would change its modification time, by which the index checks its stored ids.
             if read_regular_file(path, len(content)) == content:
@@ -286,20 +287,12 @@ class Store:
 
     def plan(self) -> Plan | None:
         """Returns the plan of the last run, or None if there is none that can be read."""
-        try:
-            return msgspec.json.decode(self._read("plan.json"), type=Plan)
-        except (OSError, msgspec.DecodeError):
-            return None
+        return read_sealed(self.root / "plan.json", Plan)
 
     def references(self) -> tuple[Reference, ...]:
         """Returns the published scores of the last run's plan, without decoding its cells."""
-        try:
-            return msgspec.json.decode(self._read("plan.json"), type=_PlanReferences).references
-        except (OSError, msgspec.DecodeError):
-            return ()
-
-    def _read(self, name: str) -> bytes:
-        return read_regular_file(self.root / name, MOST_JSON_BYTES)
+        plan = read_sealed(self.root / "plan.json", _PlanReferences)
+        return plan.references if plan else ()
 
 
 class _PlanReferences(msgspec.Struct):
@@ -313,7 +306,7 @@ def _lost_its_marker(root: Path) -> bool:
     if not (root / "records").is_dir() or not (root / "work").is_dir():
         return False
     has_records = bool(newest_attempts(os.listdir(root / "records")))
-    return has_records and _names_in(root) <= {"records", "work", *_DERIVED}
+    return has_records and _names_in(root) <= {"records", "work", "tlbench.json", *_DERIVED}
 
 
 def _names_in(root: Path) -> set[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlbench.contracts.untrusted.parquet_files import parquet_file
+from tlbench.system.integrity.sealed_json import DamagedFileError, file_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,10 +64,11 @@ def scored_in(table: pa.Table, positive: int = 1) -> Scored:
     return Scored(_numpy(table["target"]), _numpy(table["value"]), scores, positive)
 
 
-def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions | None:
+def read_predictions(path: Path, with_scores: bool = False, digest: str = "") -> CellPredictions | None:
     """Returns the predictions in a Parquet file, sorted by seed and id; None if there are no predictions in it.
 
-    Probabilities, (N, K) floats for each seed, are read only if `with_scores` is set, for metrics that need them.
+    Probabilities, (N, K) floats for each seed, are read only if `with_scores` is set, for metrics that need them. With
+    a digest, a file that has changed since it was written is refused.
 
     Raises:
         OSError, ValueError: The file cannot be read.
@@ -74,6 +76,8 @@ def read_predictions(path: Path, with_scores: bool = False) -> CellPredictions |
     import pyarrow as pa
 
     names = [*_COLUMNS, _SCORES] if with_scores else list(_COLUMNS)
+    if digest and file_digest(path) != digest:
+        raise DamagedFileError
     with parquet_file(path) as file:
         names += [GROUP] if GROUP in file.schema.names else []
         table = file.table(names)

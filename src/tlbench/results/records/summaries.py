@@ -104,6 +104,8 @@ class CellSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array
     groups: int | None = None
     group: str = ""
     train_examples: int | None = None
+    predictions_digest: str = ""
+    validation_digest: str = ""
 
     @property
     def file(self) -> str:
@@ -144,6 +146,8 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
             attempt=record.attempt,
             positive=record.positive,
             predictions=record.predictions,
+            predictions_digest=record.predictions_digest,
+            validation_digest=record.validation_digest,
             # Without a search there are no trials on record, and one setting was tried.
             trials=max(1, len(record.longest_trials)),
             trials_planned=record.trials_planned,
@@ -273,13 +277,9 @@ class Summaries(msgspec.Struct, forbid_unknown_fields=True, array_like=True):
 
     def _setting_key(self, cell: Cell) -> str:
         setting = Setting(
-            cell.protocol,
-            cell.task.version,
-            cell.backbone.version if cell.backbone else 0,
-            cell.strategy.version,
-            cell.needs,
-            cell.space,
-        )
+            cell.protocol, cell.task.version, cell.backbone.version if cell.backbone else 0, cell.strategy.version,
+            cell.needs, cell.space,
+        )  # fmt: skip
         key = _digest(setting)
         self.settings.setdefault(key, setting)
         return key

@@ -8,7 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tlbench.contracts.record import ClassReport, Record
+from tlbench.contracts.fits.class_scores import ClassReport
+from tlbench.contracts.record import Record
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.escaping import plain_text, printable
 

@@ -7,6 +7,7 @@ saved-<n>/          the predictor of the best trial so far, if its strategy can 
 model-<s>/          the predictor of a final fit, if models are kept, until the record is committed
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
 test-reads          one byte per order that opens the test split, written before the order is submitted
+seconds.json        the time that processes worked on the cell, up to the last finished fit
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell's definition, read by cells that can reuse its fits
 definition.json     the strategy's space, defaults and code when the search began
@@ -15,16 +16,18 @@ memory.json         the highest memory use of any worker on the cell
 record.json         the finished record
 committed           empty; the record was committed (`commit_marks.py`)
 study.sqlite        the search as an Optuna study, for dashboards
+
+Every JSON file carries a digest. A damaged file counts as missing, and what it held is made again.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,11 +37,14 @@ from tlbench.contracts.cell import Cell
 from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
 from tlbench.contracts.untrusted.open_flags import NOT_INHERITED
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.results.records.commit_marks import is_committed, is_deleted
-from tlbench.system.durable import write_durably
+from tlbench.system.integrity.sealed_files import is_damaged, read_sealed, write_sealed, write_sealed_quickly
+from tlbench.system.integrity.sealed_json import file_digest
 from tlbench.system.memory_readings import peak_memory
 from tlbench.system.portable.file_lock import lock_now
+
+MADE_WITH = "made-with.json"
+_log = logging.getLogger(__name__)
 
 
 class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +58,10 @@ class Winner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of trials that the search would have had; None unless the time limit stopped it before the last one."""
     notes: dict[str, float] = {}
     """The notes that the strategy made in the winning trial; final fits need them if they have no validation split."""
+
+
+class _Spent(msgspec.Struct, frozen=True):
+    seconds: float
 
 
 class Lease:
@@ -105,9 +115,8 @@ class CellFolder:
         """Returns the finished fits of the search by trial number, shorter ones first; skips damaged files."""
         found: dict[tuple[int, int], FitResult] = {}
         for path in self.root.glob("trials-*.json"):
-            with suppress(OSError, ValueError):
-                for result in msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=list[FitResult]):
-                    found[order_in_search(result)] = result
+            for result in read_sealed(path, list[FitResult]) or ():
+                found[order_in_search(result)] = result
         return [found[key] for key in sorted(found)]
 
     def save_trials(self, results: Sequence[FitResult]) -> None:
@@ -116,23 +125,21 @@ class CellFolder:
         After a power cut the file may be missing; then its fits are repeated.
         """
         part = "" if results[0].stop_part is None else f"-{results[0].stop_part}"
-        self._write(f"trials-{results[0].trial}{part}.json", msgspec.json.encode(results))
+        write_sealed_quickly(self.root / f"trials-{results[0].trial}{part}.json", results)
 
     def winner(self) -> Winner | None:
         """Returns the frozen winner, or None if no readable one is on disk yet."""
-        with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(self._read("winner.json"), type=Winner)
-        return None
+        return read_sealed(self.root / "winner.json", Winner)
 
     def freeze(self, winner: Winner) -> None:
         """Writes the winner; after that the test split may be opened."""
         # Flushed to disk, unlike fits: if a power cut took it, another winner could be chosen after the test split was
         # opened.
-        write_durably(self.root / "winner.json", msgspec.json.encode(winner))
+        write_sealed(self.root / "winner.json", winner)
 
     def save_final(self, result: FitResult) -> None:
         """Stores a final fit; its predictions must be on disk already."""
-        self._write(f"final-{result.seed}.json", msgspec.json.encode(result))
+        write_sealed_quickly(self.root / f"final-{result.seed}.json", result)
 
     def drop_final(self, seed: int) -> None:
         """Removes the result of a seed's final fit, so that the fit is repeated."""
@@ -140,14 +147,19 @@ class CellFolder:
         self.drop_models(seed)
 
     def finals(self) -> list[FitResult]:
-        """Returns the results of finished final fits, except damaged files and fits that lack their predictions."""
-        found = []
-        for path in self.root.glob("final-*.json"):
-            with suppress(OSError, ValueError):
-                result = msgspec.json.decode(read_regular_file(path, MOST_JSON_BYTES), type=FitResult)
-                if result.predictions is None or self.predictions(result.seed).is_file():
-                    found.append(result)
-        return found
+        """Returns the results of finished final fits, except damaged ones and fits whose predictions are not whole."""
+        results = (read_sealed(path, FitResult) for path in self.root.glob("final-*.json"))
+        return [one for one in results if one and self.has_whole_files((one.predictions,), one.digests)]
+
+    def has_whole_files(self, names: Sequence[str | None], digests: Mapping[str, str]) -> bool:
+        """Returns whether the files with these names are there, and those with digests are as they were written."""
+        try:
+            changed = [name for name, digest in digests.items() if file_digest(self.root / Path(name).name) != digest]
+        except OSError:
+            return False
+        if changed:
+            _log.warning("%s is damaged and counts as missing", self.root / changed[0])
+        return not changed and all((self.root / name).is_file() for name in names if name)
 
     def predictions(self, seed: int) -> Path:
         """Returns the path of a seed's test predictions."""
@@ -155,24 +167,20 @@ class CellFolder:
 
     def record_start(self, cell: Cell) -> None:
         """Stores the cell, and the time at which this process starts to run it."""
-        self._write("cell.json", msgspec.json.encode(cell))
+        write_sealed_quickly(self.root / "cell.json", cell)
         with (self.root / "began").open("a", encoding="ascii") as file:
             file.write(f"{now()}\n")
 
     def cell(self) -> Cell | None:
         """Returns the cell of this folder, or None if no process has started it."""
-        with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(self._read("cell.json"), type=Cell)
-        return None
+        return read_sealed(self.root / "cell.json", Cell)
 
     def provenances(self) -> list[Provenance]:
         """Returns the provenances of the fits in this folder.
 
         There are several if, for example, the version of a library changed between two runs.
         """
-        with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(self._read("made-with.json"), type=list[Provenance])
-        return []
+        return read_sealed(self.root / MADE_WITH, list[Provenance]) or []
 
     def add_provenance(self, provenance: Provenance) -> None:
         """Adds the provenance of a fit, or merges it into a stored provenance that does not contradict it."""
@@ -188,7 +196,7 @@ class CellFolder:
             # Most fits add nothing new, and a write for each would cost time.
             if msgspec.structs.replace(provenance, started=match.started) == match:
                 return
-        self._write("made-with.json", msgspec.json.encode([*(one for one in known if one is not match), provenance]))
+        write_sealed_quickly(self.root / MADE_WITH, [*(one for one in known if one is not match), provenance])
 
     def reset(self) -> None:
         """Removes all finished work."""
@@ -199,7 +207,7 @@ class CellFolder:
             "seed-*",
             "validation-*",
             "winner.json",
-            "made-with.json",
+            MADE_WITH,
             "memory.json",
         ):
             for path in self.root.glob(pattern):
@@ -224,7 +232,7 @@ class CellFolder:
     def drop_other_tests(self, test: str) -> None:
         """Removes the provenances of fits whose test split has a different fingerprint."""
         kept = [one for one in self.provenances() if one.data.get("test", test) == test]
-        self._write("made-with.json", msgspec.json.encode(kept))
+        write_sealed_quickly(self.root / MADE_WITH, kept)
 
     def seconds_spent(self) -> float:
         """Returns the total time in seconds that earlier processes worked on the cell.
@@ -233,6 +241,9 @@ class CellFolder:
         """
         # A process that was killed could not write down when it ended. What it did after its last file is lost, and so
         # isn't charged.
+        if (spent := read_sealed(self.root / "seconds.json", _Spent)) is not None and 0 <= spent.seconds < math.inf:
+            return spent.seconds
+        # A folder of an earlier version has only the times of files, which go wrong with the clock or when copied.
         try:
             began = [float(line) for line in (self.root / "began").read_text(encoding="ascii").split()]
         except (OSError, ValueError):
@@ -242,6 +253,10 @@ class CellFolder:
         for start, end in zip(began, [*began[1:], math.inf], strict=True):
             total += max((time - start for time in finished if start <= time < end), default=0.0)
         return total
+
+    def save_seconds(self, seconds: float) -> None:
+        """Stores the total time in seconds that processes have worked on the cell."""
+        write_sealed_quickly(self.root / "seconds.json", _Spent(seconds))
 
     def count_test_read(self) -> None:
         """Counts one opening of the test split."""
@@ -260,39 +275,26 @@ class CellFolder:
 
     def record(self, cell_id: str, attempt: int) -> Record | None:
         """Returns the finished record of this attempt, or None if there is none or its predictions are gone."""
-        with suppress(OSError, msgspec.DecodeError):
-            record = msgspec.json.decode(self._read("record.json"), type=Record)
-            # Committing moves the predictions out of this folder.
-            has_all = not record.predictions or is_committed(self.root) or (self.root / record.predictions).is_file()
-            return record if has_all and (record.cell.id, record.attempt) == (cell_id, attempt) else None
-        return None
+        record = read_sealed(self.root / "record.json", Record)
+        if record is None or (record.cell.id, record.attempt) != (cell_id, attempt):
+            return None
+        # Committing moves the predictions out of this folder.
+        is_whole = is_committed(self.root) or self.has_whole_files((record.predictions,), record.digests)
+        return record if is_whole else None
 
     def save_record(self, record: Record) -> None:
         """Stores the finished record until it is committed."""
-        write_durably(self.root / "record.json", msgspec.json.encode(record))
+        write_sealed(self.root / "record.json", record)
 
     def memory(self) -> Memory:
         """Returns the highest memory use of a worker on the cell so far."""
-        with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode(self._read("memory.json"), type=Memory)
-        return Memory()
+        return read_sealed(self.root / "memory.json", Memory) or Memory()
 
     def add_memory(self, memory: Memory) -> None:
         """Updates the highest memory use so far with that of one order."""
         known = self.memory()
         if (highest := peak_memory([known, memory])) != known:
-            self._write("memory.json", msgspec.json.encode(highest))
-
-    def _read(self, name: str) -> bytes:
-        return read_regular_file(self.root / name, MOST_JSON_BYTES)
-
-    def _write(self, name: str, content: bytes) -> None:
-        """Writes a file atomically, but without flushing it to disk."""
-        # Readers never see half a file. Without fsync a power cut may lose or damage it, which costs only another fit:
-        # damaged files are ignored.
-        temporary = self.root / f".{name}.{secrets.token_hex(6)}.tmp"
-        temporary.write_bytes(content)
-        temporary.replace(self.root / name)
+            write_sealed_quickly(self.root / "memory.json", highest)
 
     def finished(self) -> int:
         """Returns the number of files of finished work, which grows as long as the cell makes progress."""
@@ -301,6 +303,11 @@ class CellFolder:
     def _finished(self) -> Iterator[Path]:
         for pattern in ("trials-*.json", "final-*.json", "winner.json"):
             yield from self.root.glob(pattern)
+
+    def drop_unverifiable(self) -> None:
+        """Removes all finished work if damage has taken what says with which versions and data it was made."""
+        if is_damaged(self.root / MADE_WITH, list[Provenance]) and self.finished():
+            self.reset()
 
 
 def now() -> float:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import msgspec
 
 from tlbench.contracts.executor import OrderResult
-from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.record import PAID, FitResult, Record, Seconds
 from tlbench.results.notes.floor_notes import stopped_for_futility
 from tlbench.results.notes.provenance_notes import stopped_early
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder, Winner
+from tlbench.running.cells.hyperparameters import CellSettings
 from tlbench.running.cells.reused_fits import reused_seconds
+from tlbench.running.memory.oom_ladder import divided_text
 
 _SPLITS = ("train", "validation", "test")
 
@@ -30,21 +31,23 @@ class CellFits:
     """Why only the first seed was fitted; empty if all were."""
 
 
-def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: OrderResult) -> Record:
+def build_record(attempt: Attempt, settings: CellSettings, fits: CellFits, scored: OrderResult) -> Record:
     """Returns the record of a cell with scores; total time, memory and energy are left for the caller to fill in."""
-    finals = fits.finals
+    info, finals = settings.info, fits.finals
+    divided = divided_text((*fits.trials, *finals), settings.batch_rows)
     first = finals[0]
     return Record(
         cell=attempt.cell,
         status="ok",
         attempt=attempt.number,
-        reason="; ".join(filter(None, (_stopped(attempt, fits), _futile(attempt, fits), scored.left_out))),
+        reason="; ".join(filter(None, (_stopped(attempt, fits), _futile(attempt, fits), divided, scored.left_out))),
         metrics=info.metrics,
         positive=info.positive,
         best_params=fits.winner.params,
         trials=fits.trials,
         trials_planned=fits.winner.trials_planned,
-        fits=finals,
+        # The files of single seeds are not kept, and the digests of the others are in the record.
+        fits=tuple(msgspec.structs.replace(fit, digests={}) for fit in finals),
         # Without a search nothing chose the winner by its score; the final fit of the first seed has one.
         validation=first.validation if fits.winner.validation is None else fits.winner.validation,
         scores=scored.scores,
@@ -55,6 +58,7 @@ def build_record(attempt: Attempt, info: TaskInfo, fits: CellFits, scored: Order
         predictions=scored.predictions,
         validation_predictions=scored.validation_predictions,
         no_validation_predictions=scored.no_validation_predictions,
+        digests=scored.digests,
         seconds=seconds_of(fits.trials, finals),
         parameters=first.parameters,
         trainable_parameters=first.trainable_parameters,

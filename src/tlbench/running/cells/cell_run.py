@@ -8,7 +8,6 @@ before the next step, so that a run that is killed at any moment continues where
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,14 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record, with_measurements
-from tlbench.running.cells.failures import CellFailed, failure_record, raise_if_disk_full
+from tlbench.running.cells.failures import CellFailed, failure_of, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
-from tlbench.running.cells.orders_in_flight import OrdersInFlight, repeated_orders, results_of
+from tlbench.running.cells.orders_in_flight import OrdersInFlight, repeated_order, results_of
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
 from tlbench.running.cells.search_time import next_seconds, seconds_within_limit
 from tlbench.running.cells.trials import CellSearch
+from tlbench.running.memory.oom_ladder import OomLadder
 from tlbench.running.search.futility import futility_of
 from tlbench.running.sharing.claims_database import DatabaseLost
 from tlbench.running.sharing.shared_studies import CellTaken
@@ -56,6 +56,7 @@ class CellRun:
         self._shared = defaults.sharing.cell(self.cell.id, attempt.number) if defaults.sharing else None
         self.is_taken = False
         """Whether another driver ends the cell."""
+        self._ladder = OomLadder(None)
         # A process may have died between finishing the record and committing it; then there is nothing left to run.
         if self.record is None:
             self._guarded(self._load)
@@ -76,8 +77,8 @@ class CellRun:
     def seconds_left(self, purpose: Purpose) -> float | None:
         """Returns the seconds left for orders of a purpose; None without a limit.
 
-        The time that earlier processes worked on the cell counts as used. The search has to leave time for the final
-        fits; once the winner is frozen it has 0 seconds, even without a limit.
+        The time of earlier processes counts as used. The search has to leave time for the final fits; once the winner
+        is frozen it has 0 seconds, even without a limit.
         """
         if purpose == "search" and self._finals is not None:
             return 0.0
@@ -85,10 +86,7 @@ class CellRun:
         return seconds_within_limit(self.cell.protocol, self._in_flight.seconds, trials)
 
     def next_order(self) -> FitOrder | None:
-        """Returns the next order for a free worker, or None while the cell waits for results or has its record.
-
-        The order is in flight until `tell`, `requeue` or `fail` is called for it.
-        """
+        """Returns the next order for a free worker, or None while the cell waits for results or has its record."""
         if self.record is None and not self._queue and not self.is_taken:
             self._guarded(self._fill_queue)
         if self.record is not None or not self._queue:
@@ -98,10 +96,7 @@ class CellRun:
         return order
 
     def before_submit(self, order: FitOrder) -> None:
-        """Counts an order that opens the test split.
-
-        This is done before the order is submitted, so that no kill can leave a read of the test split uncounted.
-        """
+        """Counts an order that opens the test split; called before it is submitted, so that none goes uncounted."""
         if order.purpose != "search":
             self._folder.count_test_read()
 
@@ -114,10 +109,18 @@ class CellRun:
         if self._is_needed(order):
             self._guarded(lambda: self._take_result(order, answer))
 
-    def requeue(self, order: FitOrder, in_halves: bool = False) -> None:
-        """Queues an order again after its worker was lost, split into two orders if memory ran out (`in_halves`)."""
+    def requeue(self, order: FitOrder) -> None:
+        """Queues an order again after its worker was lost."""
         if self._is_needed(order):
-            self._queue += repeated_orders(order, in_halves)
+            self._queue.append(repeated_order(order))
+
+    def run_out_of_memory(self, order: FitOrder, reason: str) -> None:
+        """Queues an order again that needs less memory, or ends the cell if nothing is left to try."""
+        if again := self._ladder.again(order):
+            if self._is_needed(order):
+                self._queue += again
+        else:
+            self.fail("oom", f"{reason}: {self._ladder.text(order)}", order=order)
 
     def fail(self, status: Status, reason: str, trace: str = "", order: FitOrder | None = None) -> None:
         """Ends the cell without scores; does nothing if `order`, whose failure is the cause, is no longer needed."""
@@ -126,10 +129,7 @@ class CellRun:
             self._finish(failure_record(self.attempt, CellFailed(status, reason, trace), tuple(trials)))
 
     def run_out_of_time(self, order: FitOrder) -> None:
-        """Ends the search with the best trial so far, or else the cell, because the order has no time left.
-
-        Does nothing if the order is no longer needed. Without a trial that has a score the status is `timeout`.
-        """
+        """Ends the search, with the best trial as the winner, or without one the cell: the order has no time left."""
         if not self._is_needed(order):
             return
         if order.purpose == "search" and self._search is not None and self._search.best is not None:
@@ -146,6 +146,7 @@ class CellRun:
 
     def _load(self) -> None:
         """Restores the cell's state from the files in its folder."""
+        self._folder.drop_unverifiable()
         self._folder.record_start(self.cell)
         self._settings = settings_of(self._catalog, self.cell)
         check_definition(self._folder, self.cell, self._catalog, self._settings, self.attempt.starts_over)
@@ -165,6 +166,7 @@ class CellRun:
             self._shared.claim_end()
         if winner is not None:
             self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
+        self._ladder = OomLadder(self._settings.batch_rows, (*self._folder.trials(), *self._folder.finals()))
 
     def _restart(self) -> None:
         """Discards all finished work and starts over, because the data have changed since an earlier run."""
@@ -230,7 +232,7 @@ class CellRun:
     def _queue_order(self, purpose: Any, fits: list[Fit], **more: Any) -> None:
         defaults = self._defaults
         order = FitOrder(
-            self.cell, purpose, tuple(fits), self.attempt.folder,
+            self.cell, purpose, self._ladder.divided(fits), self.attempt.folder,
             device=defaults.device, precision=self._precision, threads=defaults.threads,
             environment=dict(defaults.environment), imports=self._settings.imports, keep_models=defaults.keep_models,
             **more,
@@ -262,6 +264,11 @@ class CellRun:
             self._take_scores(answer)
             return
         results = results_of(order, answer)
+        if any(one.status == "oom" for one in results):
+            if again := self._ladder.again(order):
+                self._queue += again
+                return
+            results = self._ladder.explained(order, results)
         if order.purpose == "search":
             assert self._search is not None
             if answer.keeps:
@@ -270,6 +277,7 @@ class CellRun:
         else:
             assert self._finals is not None
             self._finals.tell(results)
+        self._folder.save_seconds(self._in_flight.seconds)
         self._catalog.fitted(order, results)
 
     def _take_scores(self, answer: OrderResult) -> None:
@@ -280,7 +288,7 @@ class CellRun:
             return
         trials: tuple[FitResult, ...] = tuple(self._search.trials) if self._search else ()
         fits = CellFits(trials, self._finals.results, self._finals.winner, self._finals.futility)
-        record = build_record(self.attempt, self._settings.info, fits, answer)
+        record = build_record(self.attempt, self._settings, fits, answer)
         drivers = self._search.drivers() if self._search else {}
         self._finish(msgspec.structs.replace(record, seen_datasets=self._settings.seen_datasets, drivers=drivers))
 
@@ -311,10 +319,8 @@ class CellRun:
             self.fail(failure.status, failure.reason, failure.traceback)
         # A plugin that calls `sys.exit` must not end the run. KeyboardInterrupt is the user's, and passes.
         except (Exception, SystemExit, GeneratorExit) as error:
-            if isinstance(error, OSError):
-                raise_if_disk_full(error, self.attempt.folder)
-            reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-            self.fail("failed", reason, "".join(traceback.format_exception(error)))
+            failure = failure_of(error, self.attempt.folder)
+            self.fail(failure.status, failure.reason, failure.traceback)
 
     def _provenance(self) -> Provenance:
         return expected_provenance(self._catalog, self.cell, self._defaults, self._precision)

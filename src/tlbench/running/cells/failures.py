@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import errno
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
 
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.contracts.untrusted.redaction import without_secrets
 from tlbench.running.cells.attempt import Attempt
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """Error numbers of a disk that is full or read-only, for which no cell is to blame."""
+FOLDER_FAULTS = {errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENODEV, errno.EMFILE, errno.ENFILE}
+"""Error numbers for which no cell is to blame if they concern a file in the results folder."""
 
 
 class CellFailed(Exception):
@@ -33,7 +39,35 @@ def failure_record(attempt: Attempt, failure: CellFailed, trials: tuple[FitResul
     )
 
 
+def failure_of(error: BaseException, folder: str) -> CellFailed:
+    """Returns the failure of a cell whose step in the driver raised an error.
+
+    Raises:
+        StoreError: The disk is full or read-only, or the cell's folder cannot be written, which ends the run.
+    """
+    if isinstance(error, OSError):
+        raise_if_disk_full(error, folder)
+    reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return CellFailed("failed", reason, "".join(traceback.format_exception(error)))
+
+
+def check_answer(order: FitOrder, results: Sequence[FitResult]) -> None:
+    """Checks that results are those of an order's fits: an executor from a plugin may mix up its orders.
+
+    Raises:
+        CellFailed: They are of other fits.
+    """
+    if [(one.trial, one.seed, one.params) for one in results] != [
+        (fit.trial, fit.seed, fit.params) for fit in order.fits
+    ]:
+        raise CellFailed("failed", "the executor answered other fits than it was given")
+
+
 def raise_if_disk_full(error: OSError, folder: str) -> None:
-    """Raises `StoreError` if the disk is full or read-only, which ends the run."""
-    if error.errno in DISK_FULL:
+    """Raises `StoreError` if the disk is full, read-only or broken, or the folder cannot be written: that ends the run.
+
+    A folder that somebody has removed is no reason to end it.
+    """
+    is_inside = isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
+    if error.errno in DISK_FULL or (is_inside and error.errno in FOLDER_FAULTS):
         raise StoreError(f"{folder}: {error.strerror or error}") from error

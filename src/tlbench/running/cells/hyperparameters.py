@@ -39,6 +39,8 @@ class CellSettings:
     """Modules that are imported when the backbone is loaded and whose import is slow."""
     seen_datasets: tuple[str, ...] = ()
     """The task's data sets that the backbone was trained on."""
+    batch_rows: int | None = None
+    """The rows that a training step holds in memory; None for a strategy that does not train by batches."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
@@ -74,6 +76,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         max(1, strategy.batch_size),
         imports,
         seen_datasets(catalog, cell),
+        _batch_rows(strategy),
     )
     # Evaluated here so that defaults of a wrong type are reported before anything is fitted.
     _ = settings.usable_defaults
@@ -114,6 +117,9 @@ def check_definition(
     """
     definition = Definition(settings.space, settings.defaults, catalog.code(cell))
     change = definition.change_since(folder.root) if folder.finished() else ""
+    if folder.finished() and definition.is_damaged_in(folder.root):
+        # Nothing says with which definition the finished fits were made.
+        folder.reset()
     if change and not starts_over:
         raise CellFailed("failed", changed_text(cell, change))
     if change:
@@ -146,6 +152,11 @@ def expected_provenance(catalog: Catalog, cell: Cell, defaults: OrderDefaults, p
     versions = {item.distribution: item.version for item in found if item.version}
     code = catalog.code(cell)
     return Provenance(distributions=versions, precision=precision, threads=defaults.threads, data=data, code=code)
+
+
+def _batch_rows(strategy: object) -> int | None:
+    rows = getattr(strategy, "rows_per_step", getattr(strategy, "train_batch_size", None))
+    return rows if isinstance(rows, int) and rows > 0 else None
 
 
 def _fixed_value(domain: object) -> Value:

@@ -9,7 +9,7 @@ import msgspec
 
 from tlbench.contracts.executor import Fit, FitOrder, OrderResult
 from tlbench.contracts.record import FitResult
-from tlbench.running.cells.failures import CellFailed
+from tlbench.running.cells.failures import check_answer
 
 
 @dataclass
@@ -77,12 +77,10 @@ class OrdersInFlight:
         self._fits.clear()
 
 
-def repeated_orders(order: FitOrder, in_halves: bool) -> list[FitOrder]:
-    """Returns an order whose worker was lost as the next attempt, or as two orders if memory ran out (`in_halves`)."""
-    half = (len(order.fits) + 1) // 2 if in_halves and order.purpose != "score" else len(order.fits)
-    parts = filter(None, (order.fits[:half], order.fits[half:]))
+def repeated_order(order: FitOrder) -> FitOrder:
+    """Returns an order whose worker was lost as the next attempt."""
     # The lost worker may have been the one that held the predictor, so the order names none any more.
-    return [msgspec.structs.replace(order, fits=fits, attempt=order.attempt + 1, worker="") for fits in parts]
+    return msgspec.structs.replace(order, attempt=order.attempt + 1, worker="")
 
 
 def results_of(order: FitOrder, answer: OrderResult) -> list[FitResult]:
@@ -92,11 +90,7 @@ def results_of(order: FitOrder, answer: OrderResult) -> list[FitResult]:
         CellFailed: They are of other fits.
     """
     results = list(answer.results)
-    # Executors may come from plugins; one that mixes up its orders must not spoil a record.
-    if [(one.trial, one.seed, one.params) for one in results] != [
-        (fit.trial, fit.seed, fit.params) for fit in order.fits
-    ]:
-        raise CellFailed("failed", "the executor answered other fits than it was given")
+    check_answer(order, results)
     return results
 
 

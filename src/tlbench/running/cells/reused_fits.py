@@ -9,8 +9,8 @@ record lists all provenances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from tlbench.contracts.record import PAID, FitResult, Memory, Provenance, Record
 from tlbench.results.records.record_files import read_record
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.scoring.prediction_files import read_seed, validation_path, write_table
+from tlbench.running.scoring.prediction_files import digests_of, read_seed, validation_path, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +49,8 @@ class _Source:
     """Name of the file with the predictions of all seeds; None if each seed has a file of its own."""
     validation: str | None = None
     """Name of the file with the validation predictions of all seeds; None if each seed has a file of its own."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests of these two files, by name."""
 
     @cached_property
     def search_id(self) -> str:
@@ -65,13 +67,15 @@ class _Source:
         # The name comes from a file that somebody may have sent: it must not lead out of the folder.
         if not name or Path(name).name != name:
             return None
-        return read_seed(self.folder / name, result.seed)
+        return read_seed(self.folder / name, result.seed, self.digests.get(name) or result.digests.get(name, ""))
 
-    def validation_table(self, seed: int) -> pa.Table | None:
+    def validation_table(self, result: FitResult) -> pa.Table | None:
         """Returns the validation predictions of a final fit, or None if there are none that can be read."""
-        if self.validation is None:
-            return read_seed(validation_path(self.folder, seed), seed)
-        return read_seed(self.folder / self.validation, seed) if Path(self.validation).name == self.validation else None
+        seed = result.seed
+        path = validation_path(self.folder, seed) if self.validation is None else self.folder / self.validation
+        if path.parent != self.folder:
+            return None
+        return read_seed(path, seed, self.digests.get(path.name) or result.digests.get(path.name, ""))
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class ReusedFits:
         # The other cell may have made the fit as a final one, so what belongs to test predictions is removed.
         return msgspec.structs.replace(
             result, purpose="search", trial=fit.trial, taken_over=True, predict_seconds=0.0, predictions=None,
-            stop_part=fit.stop_part,
+            stop_part=fit.stop_part, digests={},
         )  # fmt: skip
 
     def final(self, fit: Fit, path: Path) -> ReusedFinal | None:
@@ -142,13 +146,16 @@ class ReusedFits:
             if table is None or len(tests) != 1:
                 continue
             write_table(path, table)
-            validation, validation_file = source.validation_table(fit.seed), validation_path(path.parent, fit.seed)
+            validation, validation_file = source.validation_table(result), validation_path(path.parent, fit.seed)
             if validation is None:
                 validation_file.unlink(missing_ok=True)  # it may be left of an earlier fit
             else:
                 write_table(validation_file, validation)
             self._add_source(source)
-            taken = msgspec.structs.replace(result, trial=fit.trial, taken_over=True, predictions=path.name)
+            digests = digests_of(path.parent, [path.name, validation_file.name])
+            taken = msgspec.structs.replace(
+                result, trial=fit.trial, taken_over=True, predictions=path.name, digests=digests
+            )
             return ReusedFinal(taken, tests.pop())
         return None
 
@@ -242,6 +249,7 @@ def _from_record(record: Record, folder: Path) -> tuple[str, _Source]:
         folder,
         record.predictions,
         record.validation_predictions or "",
+        record.digests,
     )
 
 

@@ -61,7 +61,7 @@ class _IsolatedExecutor:
     def __init__(self, request: ExecutorRequest, capacity: Capacity, method: str) -> None:
         self._request, self._capacity = request, capacity
         # Imports run while the driver reads the plan and opens the first cells.
-        self._processes = SlotProcesses(request.log, capacity.cores, request.environment, method)
+        self._processes = SlotProcesses(request.log, capacity.cores, request.environment, method, request.memory_bytes)
         self._slots: list[WorkerSlot[_Handle]] = [WorkerSlot(number) for number in range(capacity.workers)]
 
     def capacity(self) -> Capacity:
@@ -106,3 +106,6 @@ class _IsolatedExecutor:
             handle = self._slots[number].free(outcome if isinstance(outcome, OrderResult) else None)
             if handle is not None:
                 handle.outcome = outcome
+            if isinstance(outcome, OrderResult) and any(one.status == "oom" for one in outcome.results):
+                # What is left of its memory may be in pieces; the next order gets a fresh process.
+                self._processes.end(number)

@@ -26,12 +26,21 @@ from tlbench.running.forking import (
     open_workers,
 )
 from tlbench.running.forking.workers import NO_ENVIRONMENT
+from tlbench.running.memory.lost_worker import lost_worker
+from tlbench.running.memory.memory_guard import MemoryGuard
 
 
 class SlotProcesses:
     """Worker processes that are forked from one that has imported the libraries; to be used from one thread."""
 
-    def __init__(self, log: str, cores: int, environment: Mapping[str, str], method: str = "") -> None:
+    def __init__(
+        self,
+        log: str,
+        cores: int,
+        environment: Mapping[str, str],
+        method: str = "",
+        memory_bytes: int | None = None,
+    ) -> None:
         """Starts the imports, in the background.
 
         Args:
@@ -39,12 +48,14 @@ class SlotProcesses:
             cores: The number of CPU threads of each worker.
             environment: Environment variables of the workers, such as those of the run.
             method: How workers start, "fork" or "spawn"; empty for what the system allows.
+            memory_bytes: The memory that all workers together may hold; None to look at the machine's memory alone.
         """
         variables = {**QUIET, **ALLOCATOR, **dict.fromkeys(THREADS, str(cores)), **environment}
         preload = (*PRELOADED, *plugin_modules(), DISCOVERED)
         start = Start("tlbench.running.fitting.process:answer", Path(log), preload, variables, method)
         self._pool: WorkerPool = open_workers(start)
         self._pool.prestart()
+        self._guard = MemoryGuard(memory_bytes)
         self._processes: dict[int, tuple[str, WorkerProcess]] = {}
         """The key and the process of each slot that has a worker."""
         self._slots: dict[WorkerProcess, int] = {}
@@ -71,6 +82,7 @@ class SlotProcesses:
         if process is None or key != key_of(order):
             self.end(slot)
             process = self._fork(order, environment)
+            self._guard.add(process.pid)
             self._processes[slot], self._slots[process] = (key_of(order), process), slot
         process.send(msgspec.json.encode(order))
 
@@ -92,6 +104,7 @@ class SlotProcesses:
         """
         found: list[tuple[int, bytes | WorkerLost]] = []
         for event in self._pool.wait(timeout):
+            verdict = "" if isinstance(event, Answered) else self._guard.remove(event.worker.pid)
             slot = self._slots.get(event.worker)
             if slot is None:
                 continue  # it was replaced, and has now ended
@@ -99,12 +112,13 @@ class SlotProcesses:
                 found.append((slot, event.answer))
                 continue
             del self._slots[event.worker], self._processes[slot]
-            lost = WorkerLost(event.how, event.oom) if isinstance(event, Died) else WorkerLost("ended")
+            lost = lost_worker(event, verdict) if isinstance(event, Died) else WorkerLost("ended")
             found.append((slot, lost))
         return found
 
     def close(self) -> None:
         """Kills all workers."""
+        self._guard.close()
         self._pool.close(0.0)
         self._processes.clear()
         self._slots.clear()

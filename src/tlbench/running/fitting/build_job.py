@@ -168,6 +168,7 @@ def build_job(
         other=other,
         report_parts=() if fit.stop_part is None or fit.stop_part in RUNG_PARTS else (fit.stop_part,),
         searched=fit.searched,
+        batch_parts=fit.batch_parts,
     )
 
 

@@ -171,8 +171,8 @@ def _validated(job: Job | None, outcome: Any, context: CellContext, timers: FitT
 
 
 def _fitted(fit: Fit, job: Job | None, validated: _Validated, common: dict[str, Any]) -> Fitted:
-    named: dict[str, Any] = {"params": fit.params, "seed": fit.seed, "trial": fit.trial, "stop_part": fit.stop_part}
-    named |= common
+    named: dict[str, Any] = {"params": fit.params, "seed": fit.seed, "trial": fit.trial}
+    named |= {"stop_part": fit.stop_part, "batch_parts": fit.batch_parts, **common}
     if job is not None:
         named |= {"examples_seen": job.train.meter.rows, "notes": _finite(job.notes)}
     if isinstance(validated.outcome, BaseException):

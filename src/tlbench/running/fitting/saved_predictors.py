@@ -16,7 +16,7 @@ from tlbench.contracts.executor import Fit, FitOrder
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.record import FitResult
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file, refuse_unsafe_tree
+from tlbench.contracts.untrusted.regular_files import refuse_unsafe_tree
 from tlbench.results.models.kept_models import drop_worse, working_path
 from tlbench.results.models.model_folder import write_model
 from tlbench.running.cells.cell_folder import CellFolder
@@ -25,6 +25,8 @@ from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit import Fitted
 from tlbench.running.fitting.measuring.timing import FitTimers, predict
 from tlbench.running.fitting.session import CaughtErrors
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed_quickly
+from tlbench.system.integrity.sealed_json import file_digest
 
 BYTES_PER_SECOND, FILE_SECONDS = 200e6, 0.05
 """The write speed of a slow disk, and the additional time that it needs for each file."""
@@ -39,6 +41,8 @@ WEIGHT_BYTES = 4
 class _Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fit_id: str
     result: FitResult
+    files: dict[str, str] = {}
+    """The digests of the predictor's files by path; empty in folders of earlier versions."""
 
 
 def saved_folder(cell_folder: Path, fit: Fit) -> Path:
@@ -63,7 +67,8 @@ def save(order: FitOrder, fit_id: str, fitted: Fitted, caught: CaughtErrors) -> 
     try:
         temporary.mkdir()
         write(temporary / "predictor")
-        (temporary / "result.json").write_bytes(msgspec.json.encode(_Result(fit_id, fitted.result)))
+        files = _digests(temporary / "predictor")
+        write_sealed_quickly(temporary / "result.json", _Result(fit_id, fitted.result, files))
         shutil.rmtree(target, ignore_errors=True)  # left by a process that was killed before its result was stored
         temporary.rename(target)
     except caught as error:
@@ -81,13 +86,22 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
     fit = order.fits[0]
     cell_folder = CellFolder(Path(order.folder))
     folder = saved_folder(cell_folder.root, fit)
-    with suppress(OSError, msgspec.DecodeError, StoreError):
+    with suppress(OSError, StoreError):
         # Loading may follow links or read pipes, and the folder may come from somebody else.
         refuse_unsafe_tree(folder)
-        saved = msgspec.json.decode(read_regular_file(folder / "result.json", MOST_JSON_BYTES), type=_Result)
-        if saved.fit_id == fit_id and saved.result.trial == fit.trial and saved.result in cell_folder.trials():
+        saved = read_sealed(folder / "result.json", _Result)
+        if saved is None or (saved.fit_id, saved.result.trial) != (fit_id, fit.trial):
+            return None
+        trials = [msgspec.structs.replace(trial, digests={}) for trial in cell_folder.trials()]
+        if saved.result in trials and saved.files in ({}, _digests(folder / "predictor")):
             return _loaded(folder / "predictor", fit, saved.result, context)
     return None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Returns the digests of all files of a folder, by their paths in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
 def keep_model(order: FitOrder, fitted: Fitted, result: FitResult, context: CellContext) -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +33,12 @@ from tlbench.running.fitting.measuring.measured_latency import measure_latency
 from tlbench.running.fitting.measuring.timing import predict_timed
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
+from tlbench.running.memory.lost_worker import DEVICE_LOST
 from tlbench.running.scoring import scores, validation_predictions
 from tlbench.running.scoring.floor import floor_of
-from tlbench.running.scoring.prediction_files import predictions_path, read_seed
+from tlbench.running.scoring.prediction_files import digests_of, predictions_path, read_seed, validation_path
 from tlbench.system.free_memory import release_free_memory
 from tlbench.system.measure import ResourceUsage, is_lost, metered
-
-DEVICE_LOST = 70
-"""The exit status of a worker whose device is lost (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +94,32 @@ class Worker:
             return OrderResult(worker=self.name, error=str(error), ends_run=True)
         except self._caught as error:
             return self._failed(error)
+        made_with = self._context.provenance() if self._context else answer.made_with
+        if any(one.status == "oom" for one in answer.results):
+            # The next order begins with all the memory that there is.
+            self.forget()
         return msgspec.structs.replace(
             answer,
             worker=self.name,
             memory=self._memory.of_order(order, usage, kept_bytes),
             energy_joules=usage.energy_joules,
-            made_with=self._context.provenance() if self._context else answer.made_with,
+            made_with=made_with,
         )
 
     def forget(self) -> None:
         """Drops everything that is kept between orders."""
         self._session = self._context = self._kept = None
 
+    def _end_if_device_is_lost(self, trace: str) -> None:
+        """Ends this process if its GPU is unusable for the rest of it, as after some errors; another gets the order."""
+        if self.isolated and self._session is not None and is_lost(self._session.device):
+            print(trace, file=sys.stderr, flush=True)
+            # An orderly exit would wait for the device.
+            os._exit(DEVICE_LOST)
+
     def _failed(self, error: BaseException) -> OrderResult:
         _, reason, trace = status_of(error)
+        self._end_if_device_is_lost(trace)
         return OrderResult(worker=self.name, error=reason, traceback=trace)
 
     def _answer(self, order: FitOrder, context: CellContext) -> OrderResult:
@@ -128,11 +139,10 @@ class Worker:
             results = [one.result for one in fitted]
             self._keep(order, context, fitted)
             if order.keep_answers:
-                _write_answers(order, context, fitted)
-        if self.isolated and any(one.status == "failed" for one in results) and is_lost(context.session.device):
-            # After some errors a GPU is unusable for the rest of the process. Without an answer the order is given to
-            # another worker; `_exit`, because an orderly exit would wait for the device.
-            os._exit(DEVICE_LOST)
+                results = _with_answers(order, context, fitted)
+        for one in results:
+            if one.status in ("failed", "oom"):
+                self._end_if_device_is_lost(one.traceback)
         keeps = self._kept is not None and len(order.fits) == 1 and self._kept.fit_id == _fit_id(order)
         return OrderResult(tuple(results), keeps=keeps)
 
@@ -211,23 +221,34 @@ def _predict_test(fitted: Fitted, order: FitOrder, context: CellContext) -> FitR
         return msgspec.structs.replace(result, status=status, reason=reason, traceback=trace)
     path = predictions_path(Path(order.folder), result.seed)
     scores.write_predictions(path, result.seed, examples, scored)
-    validation_predictions.write(Path(order.folder), result.seed, context.validation, validated)
+    folder = path.parent
+    validation_predictions.write(folder, result.seed, context.validation, validated)
     paid += result.encode_paid_seconds
     return msgspec.structs.replace(
         result,
         predict_seconds=seconds,
         encode_paid_seconds=paid,
         predictions=path.name,
+        digests=digests_of(folder, [path.name, validation_path(folder, result.seed).name]),
         truncated={**result.truncated, **truncated_shares({"test": data})},
     )
 
 
-def _write_answers(order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> None:
-    """Writes the predictions of the validation split that fits of a search made; a fit without any has no file."""
+def _with_answers(order: FitOrder, context: CellContext, fitted: Sequence[Fitted]) -> list[FitResult]:
+    """Writes the predictions of the validation split that fits of a search made, and returns results with digests.
+
+    A fit without such predictions has no file.
+    """
+    results, folder = [], Path(order.folder)
     for one in fitted:
-        if one.answers is not None and one.result.validation is not None:
+        result = one.result
+        if one.answers is not None and result.validation is not None:
             scored = _scored_validation(one.answers, context)
-            validation_predictions.write(Path(order.folder), one.result.seed, context.validation, scored)
+            validation_predictions.write(folder, result.seed, context.validation, scored)
+            digests = digests_of(folder, [validation_path(folder, result.seed).name])
+            result = msgspec.structs.replace(result, digests=digests)
+        results.append(result)
+    return results
 
 
 def _scored_validation(predictions: Predictions, context: CellContext) -> Scored:
@@ -264,6 +285,7 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         predictions=gathered,
         validation_predictions=kept.name,
         no_validation_predictions=kept.reason,
+        digests=digests_of(folder, [gathered, kept.name]),
     )
 
 

@@ -85,6 +85,12 @@ def environment_has(pid: int, setting: str) -> bool:
         return False
 
 
+def prefer_for_memory_kills() -> None:
+    """Makes the kernel choose this process, rather than its driver or another program, when memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
 class MemoryKills:
     """Watches the kernel's count of out-of-memory kills in this process's control group."""
 
@@ -113,7 +119,7 @@ class MemoryKills:
         try:
             lines = (self._root / "proc/self/cgroup").read_text().splitlines()
         except OSError:
-            return []
+            return [self._root / "proc/vmstat"]
         groups, files = self._root / "sys/fs/cgroup", []
         for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
             inside = path.lstrip("/")
@@ -121,4 +127,5 @@ class MemoryKills:
                 files += [groups / "memory" / inside / "memory.oom_control", groups / "memory/memory.oom_control"]
             elif not controllers:
                 files += [top / inside / "memory.events" for top in (groups, groups / "unified")]
-        return files
+        # The count of the whole machine, where that of the group is not shown.
+        return [*files, self._root / "proc/vmstat"]

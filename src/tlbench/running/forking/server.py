@@ -178,6 +178,7 @@ class _Server:
     def _become_worker(self, sock: socket.socket, server: int) -> NoReturn:
         try:
             self._detach(server)
+            system.prefer_for_memory_kills()
             if self._driver is not None:
                 os.close(self._driver)
         except BaseException:

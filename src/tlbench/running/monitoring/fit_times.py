@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from tlbench.contracts.cell import Cell
-from tlbench.system.durable import write_durably
+from tlbench.system.integrity.sealed_files import read_sealed, write_sealed
 
 FORMAT = 1
 MAX_KEPT = 1000
@@ -121,14 +121,14 @@ class FitTimes:
         content = _Kept(FORMAT, [*kept, *new.items()][-MAX_KEPT:])
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(self._file, msgspec.json.encode(content))
+            write_sealed(self._file, content)
 
 
 def _read(file: Path | None) -> list[tuple[FitKind, float]]:
-    with suppress(OSError, msgspec.DecodeError):
+    with suppress(OSError):
         if file is not None and file.is_file() and file.stat().st_size <= _MAX_BYTES:
-            kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
-            if kept.format == FORMAT:
+            kept = read_sealed(file, _Kept)
+            if kept is not None and kept.format == FORMAT:
                 return [(kind, seconds) for kind, seconds in kept.fits if seconds >= 0]
     return []
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.untrusted.parquet_files import ParquetProblem, parquet_file
+from tlbench.system.durable import sync_folder
+from tlbench.system.integrity.sealed_json import file_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,14 +38,26 @@ def write_table(path: Path, table: pa.Table) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync_folder(path.parent)
 
 
-def read_seed(path: Path, seed: int) -> pa.Table | None:
-    """Returns the rows of one seed in a file of predictions, or None if they cannot be read."""
+def digests_of(folder: Path, names: Iterable[str | None]) -> dict[str, str]:
+    """Returns the digests of those files of a folder that exist, by name; None among the names is left out.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    return {name: file_digest(folder / name) for name in names if name and (folder / name).is_file()}
+
+
+def read_seed(path: Path, seed: int, digest: str = "") -> pa.Table | None:
+    """Returns the rows of one seed in a file of predictions, or None if they cannot be read or the digest differs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
+        if digest and file_digest(path) != digest:
+            return None
         with parquet_file(path) as file:
             table = file.table(file.schema.names)
         return table.filter(pc.equal(table["seed"], seed))

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from tlbench.contracts.errors import Diverged, PluginError, TlbenchError
 from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.class_scores import ClassReport
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Predictions
-from tlbench.contracts.record import ClassReport, TestGroups, TestScore
+from tlbench.contracts.record import TestGroups, TestScore
 from tlbench.contracts.task import Examples, Task
 from tlbench.metrics import METRICS
 from tlbench.metrics.class_report import report_of

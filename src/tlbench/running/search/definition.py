@@ -12,7 +12,7 @@ import msgspec
 
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.space import Choice, Float, Int, Value
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
+from tlbench.system.integrity.sealed_files import is_damaged, read_sealed, write_sealed_quickly
 
 _NAME = "definition.json"
 
@@ -27,16 +27,20 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def store(self, folder: Path) -> None:
         """Writes the definition into the folder of a cell."""
-        (folder / _NAME).write_bytes(msgspec.json.encode(self))
+        write_sealed_quickly(folder / _NAME, self)
+
+    @staticmethod
+    def is_damaged_in(folder: Path) -> bool:
+        """Returns whether a cell's folder has a definition that cannot be read."""
+        return is_damaged(folder / _NAME, Definition)
 
     def change_since(self, folder: Path) -> str:
         """Returns what differs from the definition in a cell's folder, as a phrase such as "its source".
 
         The phrase is empty if nothing differs, or if the folder has no readable definition.
         """
-        try:
-            before = msgspec.json.decode(read_regular_file(folder / _NAME, MOST_JSON_BYTES), type=Definition)
-        except (OSError, msgspec.DecodeError):
+        before = read_sealed(folder / _NAME, Definition)
+        if before is None:
             return ""
         changes = []
         if names := _differing(before.space, self.space):

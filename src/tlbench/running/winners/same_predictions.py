@@ -30,7 +30,7 @@ def difference(predictor: Predictor, seed: int, record: Record, out: Path, conte
         out: The results folder, which has the stored predictions.
         context: The cell's data; its test split is read.
     """
-    stored = _stored(Store(out).predictions(record))
+    stored = _stored(Store(out).predictions(record), record.predictions_digest)
     if stored is None or seed not in stored.seeds:
         return "its test predictions could not be compared: none are stored"
     examples = context.test()
@@ -73,8 +73,8 @@ def _differing(
     return ""
 
 
-def _stored(path: Path | None) -> CellPredictions | None:
+def _stored(path: Path | None, digest: str) -> CellPredictions | None:
     try:
-        return read_predictions(path, with_scores=True) if path else None
+        return read_predictions(path, with_scores=True, digest=digest) if path else None
     except (OSError, ValueError, MemoryError):
         return None

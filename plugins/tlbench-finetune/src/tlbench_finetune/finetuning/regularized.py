@@ -52,6 +52,8 @@ class L2Sp(Finetuning):
 
 def _l2_sp(model: Model, alpha: float, beta: float) -> Loss:
     """Returns the task's loss plus alpha/2 times the squared distance from the start and beta/2 times that from 0."""
+    from tlbench.training.steps import adds_up
+
     start = [(weight, weight.detach().clone()) for weight in model.encoder.parameters()]
     encoder = {id(weight) for weight, _ in start}
     # A head that shares a table with the encoder has only its own weights penalised.
@@ -62,7 +64,7 @@ def _l2_sp(model: Model, alpha: float, beta: float) -> Loss:
         size = sum(weight.square().sum() for weight in head)
         return step.task_loss() + alpha / 2 * moved + beta / 2 * size
 
-    return loss
+    return adds_up(loss)
 
 
 @dataclass(frozen=True)

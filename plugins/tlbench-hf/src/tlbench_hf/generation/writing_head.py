@@ -93,6 +93,10 @@ class TextHead(Head):
         """
         return padded_targets(data)
 
+    def loss_terms(self, targets: Tensor) -> Tensor:
+        """Returns the number of tokens of the rows' targets."""
+        return (targets != IGNORED).sum()
+
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
         """Returns the texts of all batches as predictions; each example has exactly one row."""
         texts = [text for part in outputs for text in part.values]

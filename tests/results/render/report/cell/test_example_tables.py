@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.record import ClassReport, ClassScore, Record
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
+from tlbench.contracts.record import Record
 from tlbench.results.render.report.cell.example_tables import example_tables
 
 CELL = Cell(Ref("t"), Ref("s"), Protocol(seeds=(0, 1)))

@@ -29,7 +29,7 @@ def example_tables(record: Record, path: Path | None) -> list[DataTable]:
     if path is None:
         return []
     try:
-        found = read_predictions(path, with_scores=True)
+        found = read_predictions(path, with_scores=True, digest=record.predictions_digest)
     except (OSError, ValueError):  # a damaged file has no examples to show
         return []
     if found is None:

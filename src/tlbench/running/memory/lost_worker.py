@@ -1,0 +1,34 @@
+"""Says how a worker was lost: memory that ran out, a kill from outside, a crash in native code, or a lost device."""
+
+from __future__ import annotations
+
+import signal
+
+from tlbench.contracts.executor import WorkerLost
+from tlbench.running.forking import Died
+
+DEVICE_LOST = 70
+"""The exit status of a worker whose device is lost (EX_SOFTWARE)."""
+_CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
+_KILLS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT}
+
+
+def lost_worker(died: Died, verdict: str = "") -> WorkerLost:
+    """Returns the loss of a worker with what is known of its cause.
+
+    Args:
+        died: The end of the process.
+        verdict: Why the memory guard ended it; empty if it did not.
+    """
+    if verdict:
+        return WorkerLost(verdict, oom=True)
+    if died.oom:
+        return WorkerLost(f"{died.how} by the kernel, because memory ran out", oom=True)
+    if died.how.startswith("was killed by"):
+        if died.status in _CRASHES:
+            return WorkerLost(f"{died.how}, a crash in native code whose stack is in workers.log,")
+        if died.status in _KILLS:
+            return WorkerLost(f"{died.how} from outside, and not for lack of memory,")
+    if died.status == DEVICE_LOST and died.how.startswith("exited"):
+        return WorkerLost("lost its GPU, to an error after which a process cannot use it,")
+    return WorkerLost(died.how)
