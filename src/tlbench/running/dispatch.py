@@ -116,9 +116,8 @@ class Dispatcher:
                 # at now and then. Then pass each result on to its cell, or queue the order again.
                 self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
             elif self._pending or self._open:
-                # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for:
-                # they may finish them, or die, and both can only be polled. Or all machines of the executor have
-                # left, and others may come.
+                # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for, or
+                # all machines of the executor have left: whether that changes can only be polled.
                 time.sleep(LEASE_RETRY_SECONDS)
             # Cancel orders over their time limit. `wait` returns them in one of the next rounds like any other.
             self._start_clocks()

@@ -48,8 +48,7 @@ class CellRun:
         self._queue: list[FitOrder] = []
         self._in_flight = OrdersInFlight(folder.seconds_spent())
         self._unverified: list[Provenance] = []
-        """The provenances of earlier processes' fits, until the first result shows whether the data are still the
-        same."""
+        """Those of earlier processes' fits, until the first result shows whether the data are still the same."""
         self._search: CellSearch | None = None
         self._finals: FinalFits | None = None
         self._is_scoring = False
@@ -75,11 +74,7 @@ class CellRun:
         return cls(attempt, catalog, defaults, folder, lease)
 
     def seconds_left(self, purpose: Purpose) -> float | None:
-        """Returns the seconds left for orders of a purpose; None without a limit.
-
-        The time of earlier processes counts as used. The search has to leave time for the final fits; once the winner
-        is frozen it has 0 seconds, even without a limit.
-        """
+        """Returns the seconds left for orders of a purpose; None without a limit, 0 for the search once it has ended."""
         if purpose == "search" and self._finals is not None:
             return 0.0
         trials = self._search.trials if purpose == "search" and self._search is not None else None
@@ -91,8 +86,7 @@ class CellRun:
             self._guarded(self._fill_queue)
         if self.record is not None or not self._queue:
             return None
-        order = self._queue.pop(0)
-        self._in_flight.add(order)
+        self._in_flight.add(order := self._queue.pop(0))
         return order
 
     def before_submit(self, order: FitOrder) -> None:
