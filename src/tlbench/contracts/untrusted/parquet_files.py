@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.contracts.untrusted.expansion import most_bytes_from
+from tlbench.contracts.untrusted.parquet_footer import ColumnChunk, column_chunks
 from tlbench.contracts.untrusted.regular_files import Links, open_regular, reason_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _ROWS = 4096
 """Number of rows that are read at once."""
 _LARGEST_PAGES = 2**28
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
-"""Bytes of a value in memory, by its type in the file; for byte arrays only the place of the bytes."""
 _MOST_METADATA = 2**26
 
 
@@ -54,15 +53,20 @@ def parquet_file(path: Path, links: Links = "refused", texts_as_indices: bool = 
             "thrift_container_size_limit": 2**20,
         }
         limit = most_bytes_from(os.fstat(raw.fileno()).st_size)
+        try:
+            rows, chunks = column_chunks(raw)
+        except ValueError as error:
+            raise ParquetProblem(str(error)) from None
+        _check_declared(rows, chunks, limit)
+        raw.seek(0)
         with pq.ParquetFile(raw, **options) as plain:
             texts = _text_columns(plain)
-            _check_declared(plain, limit)
             if not texts_as_indices or not texts:
-                yield BoundedParquet(plain, limit, path, links)
+                yield BoundedParquet(plain, limit, path, links, chunks)
                 return
         raw.seek(0)
         with pq.ParquetFile(raw, read_dictionary=texts, **options) as indexed:
-            yield BoundedParquet(indexed, limit, path, links)
+            yield BoundedParquet(indexed, limit, path, links, chunks)
 
 
 @contextmanager
@@ -80,10 +84,12 @@ def parquet_errors() -> Iterator[None]:
 class BoundedParquet:
     """An open Parquet file."""
 
-    def __init__(self, file: pq.ParquetFile, limit: int, path: Path, links: Links) -> None:
+    def __init__(
+        self, file: pq.ParquetFile, limit: int, path: Path, links: Links, chunks: Sequence[ColumnChunk]
+    ) -> None:
         self.schema: pa.Schema = file.schema_arrow
         self.rows: int = file.metadata.num_rows
-        self._file, self._limit, self._path, self._links = file, limit, path, links
+        self._file, self._limit, self._path, self._links, self._chunks = file, limit, path, links, chunks
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields the rows in batches whose texts are indices into their distinct values.
@@ -104,7 +110,7 @@ class BoundedParquet:
         Raises:
             ParquetProblem: They are larger in memory than the size of the file allows.
         """
-        if _longest_possible(self._file, columns) > self._limit:
+        if _longest_possible(self._chunks, columns) > self._limit:
             # The bytes of texts are not in the metadata, so they are counted before they are copied out.
             with parquet_file(self._path, self._links, texts_as_indices=True) as indexed:
                 for _ in indexed.batches():
@@ -112,34 +118,18 @@ class BoundedParquet:
         return self._file.read(columns=list(columns), use_threads=False)
 
 
-def _check_declared(file: pq.ParquetFile, limit: int) -> None:
+def _check_declared(rows: int, chunks: Sequence[ColumnChunk], limit: int) -> None:
     """Raises an error if the values of fixed size, and the places of texts, would exceed the limit in bytes."""
-    metadata = file.metadata
-    total = metadata.num_rows
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            fixed = file.schema.column(index).length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
-            total += column.num_values * max(8, fixed, _WIDTHS.get(column.physical_type, 0))
-            # One page may be as large as all of its column's, and is decompressed at once.
-            if column.total_uncompressed_size > max(limit, _LARGEST_PAGES):
-                raise _too_large(limit)
-    if total > limit:
+    total = rows + sum(one.values * max(8, one.width) for one in chunks)
+    # One page may be as large as all of its column's, and is decompressed at once.
+    if total > limit or any(one.uncompressed_bytes > max(limit, _LARGEST_PAGES) for one in chunks):
         raise _too_large(limit)
 
 
-def _longest_possible(file: pq.ParquetFile, columns: Sequence[str]) -> int:
-    """Returns a bound on the size in bytes of the texts of these columns, from the metadata."""
-    total = 0
-    for group in range(file.metadata.num_row_groups):
-        row_group = file.metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            if column.physical_type == "BYTE_ARRAY" and column.path_in_schema.partition(".")[0] in columns:
-                # No text is longer than the uncompressed column in which it is.
-                total += column.num_values * column.total_uncompressed_size
-    return total
+def _longest_possible(chunks: Sequence[ColumnChunk], columns: Sequence[str]) -> int:
+    """Returns a bound on the size in bytes of the texts of these columns."""
+    # No text is longer than the uncompressed column in which it is.
+    return sum(one.values * one.uncompressed_bytes for one in chunks if one.is_text and one.name in columns)
 
 
 def _text_columns(file: pq.ParquetFile) -> list[str]:

@@ -15,12 +15,13 @@ FitStatus = Literal["ok", "pruned", "diverged", "oom", "failed"]
 
 def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
     """Returns the status, one-line reason and traceback for an error; pruning and divergence have no traceback."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    message = without_secrets(str(error))
+    reason = " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
     trace = without_secrets("".join(traceback.format_exception(error)))
     if isinstance(error, Pruned):
-        return "pruned", " ".join(str(error).split()), ""
+        return "pruned", " ".join(message.split()), ""
     if isinstance(error, Diverged):
-        return "diverged", " ".join(str(error).split()), ""
+        return "diverged", " ".join(message.split()), ""
     # Not all libraries that torch calls raise its own error when memory runs out.
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         message in str(error) for message in _OUT_OF_MEMORY
