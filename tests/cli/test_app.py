@@ -191,7 +191,7 @@ def test_a_plugin_that_exits_at_import_leaves_list_working_and_is_named(tlbench,
         assert tlbench(*line.split()) == 2
         error = capsys.readouterr().err
         assert "diff-pruning'" in error
-        assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench list plugins` says why)" in error
+        assert "(a plugin failed to load: TLBENCH_PLUGINS=exits_at_import; `tlbench plugin doctor` says why)" in error
 
 
 def test_a_broken_plugin_is_listed_with_the_line_that_raised(tlbench, tmp_path, monkeypatch, capsys):

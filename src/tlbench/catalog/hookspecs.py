@@ -18,7 +18,7 @@ A module that is not installed can be loaded with the environment variable `TLBE
 
 Guarantees:
 
-- A hook that raises, or an object that is invalid, disables nothing but itself; `tlbench list plugins` names it.
+- A hook that raises, or an object that is invalid, disables nothing but itself; `tlbench plugin doctor` names it.
 - A plugin may implement any number of hooks. The order in which plugins are called is not specified.
 - A hook that lists objects is called when a command starts and again in worker processes, where it must return objects
   of the same names. So it must be fast, and must not import torch or read weights.

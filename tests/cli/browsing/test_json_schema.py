@@ -74,6 +74,8 @@ def output(tmp_path, monkeypatch, capsys):
 CASES = [
     ("tlbench list", ["list --json"]),
     ("tlbench version", ["version --json"]),
+    ("tlbench plugin list", ["plugin list --json", "plugin doctor tlbench --json"]),
+    ("tlbench plugin check", ["plugin check tlbench/toy-tone --json"]),
     ("tlbench plan", ["plan -t toy-tone -S toy-fit -b toy --out a --json"]),
     ("tlbench show NAME", ["show toy --json", "show toy-tune --json", "show toy-tone --json"]),
     ("tlbench show CELL", [f"show {cell(seeds=SEEDS).id} --out a --json"]),

@@ -74,7 +74,7 @@ class CellRun:
         return cls(attempt, catalog, defaults, folder, lease)
 
     def seconds_left(self, purpose: Purpose) -> float | None:
-        """Returns the seconds left for orders of a purpose; None without a limit, 0 for the search once it has ended."""
+        """Returns the seconds left for orders of a purpose; None without a limit, 0 for a search that has ended."""
         if purpose == "search" and self._finals is not None:
             return 0.0
         trials = self._search.trials if purpose == "search" and self._search is not None else None
