@@ -32,7 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services nightly check tour format soak soak-ray bench bench-executors bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -82,6 +82,9 @@ format: env  ## Put the code in shape.
 soak: env  ## The long tests: runs killed at random moments, and memory measured beside its estimate.
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)
 
+soak-ray: env  ## A machine of a Ray cluster removed ten times in the middle of a run, and 100 late answers.
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 900 plugins/tlbench-ray/tests $(ARGS)
+
 bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="--rows probe" picks.
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
 
@@ -99,6 +102,9 @@ bench-find-grid: env  ## The grid of fits that policies are replayed on; resumab
 
 bench-find-replay: env  ## Policies of `tlbench find` replayed on stored fits. ARGS="--fits shift" takes SHiFT's, in TLBENCH_DATA.
 	@$(BIN)/python -m benchmarks.find.replay $(ARGS)
+
+bench-executors: env  ## What fits cost on executors beyond their own work. ARGS="--model" predicts 2, 4 and 8 workers, and compares.
+	@$(BIN)/python -m benchmarks.executors $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
