@@ -96,6 +96,9 @@ format: env  ## Put the code in shape.
 soak: env  ## The long tests: runs killed at random moments, and memory measured beside its estimate.
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)
 
+soak-ray: env  ## A machine of a Ray cluster removed ten times in the middle of a run, and 100 late answers.
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 900 plugins/tlbench-ray/tests $(ARGS)
+
 bench: peers  ## Side by side with peers; TLBENCH_DATA is GLUE's folder. ARGS="--rows probe" picks.
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
 
@@ -119,6 +122,9 @@ bench-find-live: env  ## `tlbench find` beside transformers' search, on the same
 
 bench-slurm: env  ## What a fit costs in an array of a Slurm of one node beyond its own work. ARGS="--cells 1000 --jobs 4".
 	@$(BIN)/python -m benchmarks.slurm $(ARGS)
+
+bench-executors: env  ## What fits cost on executors beyond their own work. ARGS="--model" predicts 2, 4 and 8 workers, and compares.
+	@$(BIN)/python -m benchmarks.executors $(ARGS)
 
 bench-growth: env  ## How cost grows with cells, records, trials and examples. ARGS="--only plan" picks.
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

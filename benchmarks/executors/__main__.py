@@ -1,7 +1,7 @@
 """`python -m benchmarks.executors`: what fits cost on executors beyond their own work, and how runs of them scale.
 
-Each run is a process of its own. With `--model` the costs of one worker predict runs on 2, 4 and 8 workers, which are then
-carried out: fits that sleep let eight workers run on two cores.
+Each run is a process of its own. With `--model` the costs of one worker predict runs on 2, 4 and 8 workers, which are
+then carried out: fits that sleep let eight workers run on two cores.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def measured(executor: str, workers: int, cells: int, trials: int, milliseconds:
     load = run.load
     print(
         f"{executor:10} {load.workers:3} workers {load.cells:6} x {load.trials:5} fits of {load.milliseconds:g} ms:"
-        f" {run.seconds:7.1f} s, {run.overhead_ms:6.2f} ms a fit beyond it (driver {run.driver_ms:.2f} ms),"
+        f" {run.seconds:7.1f} s, {run.overhead_ms:6.2f} ms a fit beyond it (driver {run.driver_ms:.2f} ms);"
+        f" processor time {run.cpu_ms:.2f} ms (driver {1000 * run.driver_cpu_seconds / run.fits:.2f} ms);"
         f" efficiency {100 * run.efficiency:.1f}%, start {run.start_seconds:.1f} s,"
         f" driver {run.driver_bytes / 1e6:+.0f} MB, all cores busy {100 * run.cpu_share:.0f}%",
         flush=True,

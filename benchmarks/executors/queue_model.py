@@ -1,6 +1,7 @@
 """A model of a run: one driver that serves all workers, each of which fits and waits for its next order.
 
-Fed with what one worker costs, it says what several take. It is believed only after its predictions were compared with runs.
+Fed with what one worker costs, it says what several take. It is believed only after its predictions were compared with
+runs.
 """
 
 from __future__ import annotations

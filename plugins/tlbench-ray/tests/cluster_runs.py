@@ -38,7 +38,7 @@ def essence(record):
 class ClusterRun:
     """A run of toy cells whose fits wait for `go`."""
 
-    def __init__(self, folder, monkeypatch, address, workers, cells=2, **options):
+    def __init__(self, folder, monkeypatch, address, workers, trials=6):
         monkeypatch.syspath_prepend(str(Path(__file__).parent))
         monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,holding_plugin")
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,11 +46,10 @@ class ClusterRun:
         for variable, path in ((BEGUN, self.begun), (GO, self.go), (ENDED, self.ended)):
             monkeypatch.setenv(variable, str(path))
         self.catalog, self.store = Catalog.discover(), Store.create(folder / "out")
-        tasks = ("toy-tone", "toy-count")[:cells]
-        block = SuiteBlock(tasks=tasks, strategies=("holding",), backbones=("toy",))
-        protocol = Patch(trials=6, seeds=2, sampler="random")
+        block = SuiteBlock(tasks=("toy-tone", "toy-count"), strategies=("holding",), backbones=("toy",))
+        protocol = Patch(trials=trials, seeds=2, sampler="random")
         self.plan = plan(Suite((block,), "toys", protocol=protocol), self.catalog)
-        self.options, self.address, self.workers = options, address, workers
+        self.address, self.workers = address, workers
         self.commits = Counter()
         self.executor = None
 

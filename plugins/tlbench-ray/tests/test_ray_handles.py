@@ -1,8 +1,8 @@
-"""The handle of an order: the first outcome counts, and only the files of an accepted result reach the cell's folder."""
+"""The handle of an order: the first outcome counts, and only files of an accepted result reach the cell's folder."""
 
 import msgspec
 import pytest
-from tlbench_ray.node_actors import Answer
+from tlbench_ray.node_actors import NodeAnswer
 from tlbench_ray.order_handle import OrderHandle
 
 from tlbench import Fit, OrderResult, WorkerLost
@@ -21,7 +21,7 @@ def test_a_hundred_late_answers_are_refused(tmp_path):
     for number in range(100):
         handle = handle_of(tmp_path, token=f"{number:04x}")
         handle.lose(WorkerLost("was lost with its machine"))
-        assert not handle.answer(Answer(DONE, late))
+        assert not handle.answer(NodeAnswer(DONE, late))
         with pytest.raises(WorkerLost, match="lost with its machine"):
             handle.result()
     assert list(tmp_path.iterdir()) == []
@@ -29,8 +29,8 @@ def test_a_hundred_late_answers_are_refused(tmp_path):
 
 def test_the_second_answer_changes_nothing(tmp_path):
     handle = handle_of(tmp_path)
-    assert handle.answer(Answer(DONE, {"seed-7.parquet": b"first"}))
-    assert not handle.answer(Answer(DONE, {"seed-7.parquet": b"second"}))
+    assert handle.answer(NodeAnswer(DONE, {"seed-7.parquet": b"first"}))
+    assert not handle.answer(NodeAnswer(DONE, {"seed-7.parquet": b"second"}))
     assert handle.result().worker == handle.result().worker == "w"
     assert [path.name for path in tmp_path.iterdir()] == ["seed-7.parquet"]
     assert (tmp_path / "seed-7.parquet").read_bytes() == b"first"
@@ -40,7 +40,9 @@ def test_only_what_the_order_writes_is_taken_over(tmp_path):
     (tmp_path / "winner.json").write_bytes(b"the driver's")
     (tmp_path / "validation-7.parquet").write_bytes(b"of an earlier fit")
     handle = handle_of(tmp_path)
-    handle.answer(Answer(DONE, {"seed-7.parquet": b"mine", "seed-8.parquet": b"another's", "winner.json": b"forged"}))
+    handle.answer(
+        NodeAnswer(DONE, {"seed-7.parquet": b"mine", "seed-8.parquet": b"another's", "winner.json": b"forged"})
+    )
     handle.result()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["seed-7.parquet", "winner.json"]
     assert (tmp_path / "winner.json").read_bytes() == b"the driver's"
@@ -49,7 +51,7 @@ def test_only_what_the_order_writes_is_taken_over(tmp_path):
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/../../outside"])
 def test_files_cannot_leave_their_folder(tmp_path, name):
     handle = handle_of(tmp_path / "cell")
-    handle.answer(Answer(DONE, {name: b"x"}))
+    handle.answer(NodeAnswer(DONE, {name: b"x"}))
     with pytest.raises(ValueError, match="leads out of its folder"):
         handle.result()
     assert not (tmp_path / "outside").exists()
@@ -60,7 +62,7 @@ def test_links_are_not_taken_over(tmp_path):
     made = order_files.worker_folder(handle.order, handle.token)
     made.mkdir()
     (made / "seed-7.parquet").symlink_to("/etc/passwd")
-    handle.answer(Answer(DONE))
+    handle.answer(NodeAnswer(DONE))
     handle.result()
     assert list(tmp_path.iterdir()) == []
 
@@ -80,6 +82,6 @@ def test_an_order_gets_what_it_reads(tmp_path):
 
 def test_an_answer_that_is_none_loses_its_worker(tmp_path):
     handle = handle_of(tmp_path)
-    handle.answer(Answer(b"{}}"))
+    handle.answer(NodeAnswer(b"{}}"))
     with pytest.raises(WorkerLost, match="no answer"):
         handle.result()

@@ -17,11 +17,10 @@ def nodes_of(run):
 
 
 def test_a_machine_that_leaves_in_the_middle_costs_no_cell(cluster, tmp_path, monkeypatch):
-    from conftest import machine
+    from conftest import added
 
     run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4)
-    leaving = cluster.add_node(**machine(2))
-    cluster.wait_for_nodes()
+    leaving = added(cluster, 2)
     try:
         run.workers = 6
 

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from tlbench_ray import connection
-from tlbench_ray.cluster_workers import ClusterSlot, ClusterWorkers, NodeSettings, alive_machines, lost_by
-from tlbench_ray.node_actors import Answer
-from tlbench_ray.node_facts import CACHE, DATA
-from tlbench_ray.order_handle import OrderHandle
-from tlbench_ray.reservation import reservation_of
 
 from tlbench import Capacity, Executor, ExecutorRequest, FitOrder, Handle, UsageError, WorkerLost
 from tlbench.running.executors import order_files
 from tlbench.running.executors.worker_slots import choose_slot
+from tlbench_ray import connection
+from tlbench_ray.cluster_workers import ClusterSlot, ClusterWorkers, NodeSettings, alive_machines, lost_by
+from tlbench_ray.node_actors import NodeAnswer
+from tlbench_ray.node_facts import CACHE, DATA
+from tlbench_ray.order_handle import OrderHandle
+from tlbench_ray.reservation import reservation_of
 
 if TYPE_CHECKING:
     from tlbench_ray.plugin import RayCluster
@@ -103,6 +103,7 @@ class ClusterExecutor:
         self._is_bf16 = all(slot.place.bf16 for slot in self._workers.ready if slot.place is not None)
 
     def capacity(self) -> Capacity:
+        """Returns the number of workers that are ready now, and what each has."""
         self._workers.take_events(0.0)
         self._check()
         reservation = self._workers.reservation
@@ -110,12 +111,14 @@ class ClusterExecutor:
         return Capacity(len(self._workers.ready), reservation.cpus, device, self._is_bf16, isolated=True)
 
     def submit(self, order: FitOrder) -> Handle:
+        """Gives the order to a worker, or keeps it until there is one."""
         handle = OrderHandle(order, secrets.token_hex(6), self._cancel)
         self._waiting.append(handle)
         self._send_waiting()
         return handle
 
     def wait(self, handles: Iterable[Handle], timeout: float | None = None) -> set[Handle]:
+        """Returns the handles that have ended, and looks after the cluster meanwhile."""
         waited = {handle for handle in handles if isinstance(handle, OrderHandle)}
         deadline = None if timeout is None else time.monotonic() + timeout
         while not (done := {handle for handle in waited if handle.outcome is not None}):
@@ -128,6 +131,7 @@ class ClusterExecutor:
         return set(done)
 
     def close(self) -> None:
+        """Ends all workers, and the connection if it was made for this run."""
         with suppress(OSError):
             self._probe.unlink(missing_ok=True)
         self._workers.close()
@@ -168,7 +172,7 @@ class ClusterExecutor:
         self._workers.follow(ref, lambda answer, error: self._on_answer(slot, handle, answer, error))
 
     def _on_answer(
-        self, slot: ClusterSlot, handle: OrderHandle, answer: Answer | None, error: BaseException | None
+        self, slot: ClusterSlot, handle: OrderHandle, answer: NodeAnswer | None, error: BaseException | None
     ) -> None:
         if answer is not None and not handle.answer(answer):
             self.refused += 1
@@ -219,8 +223,8 @@ class ClusterExecutor:
         if any(reservation.places(machine) for machine in machines):
             if seconds > max(START_SECONDS, self._options.wait):
                 raise UsageError(
-                    f"the Ray cluster gave no worker within {seconds:.0f} s: each needs {reservation}, and others use them"
-                    " (`ray status` shows by whom)"
+                    f"the Ray cluster gave no worker within {seconds:.0f} s: each needs {reservation}, and others use"
+                    " them (`ray status` shows by whom)"
                 )
         elif seconds >= self._options.wait:
             largest = max((machine.get("CPU", 0.0) for machine in machines), default=0.0)

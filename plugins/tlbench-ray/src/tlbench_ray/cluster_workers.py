@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from tlbench_ray.node_actors import NodeWorkers, Place, WorkerReservation, ray_options
-from tlbench_ray.node_facts import NodeFacts, fault_of, installed_versions
-from tlbench_ray.order_handle import OrderHandle
-from tlbench_ray.reservation import Reservation
 
 from tlbench import UsageError, WorkerLost
 from tlbench.running.executors.worker_slots import WorkerSlot
+from tlbench_ray.node_actors import NodePlace, NodeWorkers, WorkerReservation, ray_options
+from tlbench_ray.node_facts import NodeFacts, fault_of, installed_versions
+from tlbench_ray.order_handle import OrderHandle
+from tlbench_ray.reservation import Reservation
 
 _log = logging.getLogger(__name__)
 Event = Callable[[], None]
@@ -59,7 +59,7 @@ class ClusterSlot(WorkerSlot[OrderHandle]):
     actor: Any = None
     node: Node | None = None
     """The machine; None until Ray has placed the reservation."""
-    place: Place | None = None
+    place: NodePlace | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -159,7 +159,7 @@ class ClusterWorkers:
         if value is None:
             self._lose(slot, WorkerLost(f"had no place: {one_line(error)}"))
             return
-        slot.place = place = msgspec.json.decode(value, type=Place)
+        slot.place = place = msgspec.json.decode(value, type=NodePlace)
         node = slot.node = self._node(place.node)
         node.slots.add(slot)
         self.follow(slot.actor.hold.remote(), lambda value, error: self._on_unreserved(slot, error))
@@ -208,7 +208,9 @@ class ClusterWorkers:
         if value is None:
             text = one_line(error)
             if "ModuleNotFoundError" in text or "No module named" in text:
-                raise UsageError(f"a machine of the Ray cluster cannot start workers: {text}; install tlbench-ray there")
+                raise UsageError(
+                    f"a machine of the Ray cluster cannot start workers: {text}; install tlbench-ray there"
+                )
             self.drop_node(node, lost_by(error))
             return
         facts = msgspec.json.decode(value, type=NodeFacts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ from tlbench import UsageError
 from tlbench.system.machine import cores
 
 INSTALL = "pip install 'ray>=2.50'"
+CONNECT_SECONDS = 10.0
+NO_CLUSTER = (
+    "no Ray cluster answers at {!r}: start one with `ray start --head`, name its address by ray[address=HOST:PORT], or"
+    " take ray[address=local] for one on this machine"
+)
 
 
 def connect(address: str, cpus: int = 0) -> bool:
@@ -40,14 +46,12 @@ def connect(address: str, cpus: int = 0) -> bool:
     if address == "local":
         options |= {"include_dashboard": False, "num_cpus": max(cores(), cpus)}
     logging.getLogger("ray").setLevel(logging.ERROR)
+    _refuse_silent(address)
     try:
         with _kept_signals():
             ray.init(address=address, **options)
     except ConnectionError:
-        raise UsageError(
-            f"no Ray cluster answers at {address!r}: start one with `ray start --head`, name its address by"
-            " ray[address=HOST:PORT], or take ray[address=local] for one on this machine"
-        ) from None
+        raise UsageError(NO_CLUSTER.format(address)) from None
     except (RuntimeError, ValueError, OSError) as error:
         # A cluster of another version of Ray or Python is refused by Ray itself, in several lines.
         raise UsageError(f"Ray at {address!r}: {' '.join(str(error).split())[:400]}") from None
@@ -60,6 +64,17 @@ def disconnect() -> None:
 
     with _kept_signals():
         ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Raises UsageError if nothing listens at an address `host:port`; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError):
+        raise UsageError(NO_CLUSTER.format(address)) from None
 
 
 @contextmanager

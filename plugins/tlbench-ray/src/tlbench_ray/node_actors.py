@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tlbench_ray.node_facts import facts_here
 
 from tlbench import FitOrder, WorkerLost
 from tlbench.running.executors import order_files
 from tlbench.running.executors.slot_processes import SlotProcesses
 from tlbench.system.machine import gpu_multiplies_bf16
 from tlbench.system.processor import multiplies_bf16
+from tlbench_ray.node_facts import facts_here
 
 
-class Answer(msgspec.Struct, frozen=True):
+class NodeAnswer(msgspec.Struct, frozen=True):
     """What a machine sends back for an order: the JSON of the result, or how the worker was lost."""
 
     result: bytes = b""
@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     oom: bool = False
 
 
-class Place(msgspec.Struct, frozen=True):
+class NodePlace(msgspec.Struct, frozen=True):
     """Where Ray has placed a reservation."""
 
     node: str
@@ -56,7 +56,7 @@ class WorkerReservation:
         context = ray.get_runtime_context()
         gpus = tuple(str(gpu) for gpu in context.get_accelerator_ids().get("GPU", ()))
         bf16 = gpu_multiplies_bf16() if gpus else multiplies_bf16()
-        return msgspec.json.encode(Place(context.get_node_id(), gpus, bf16))
+        return msgspec.json.encode(NodePlace(context.get_node_id(), gpus, bf16))
 
     async def hold(self) -> None:
         """Never returns: its failure tells the driver that the reservation is lost."""
@@ -101,7 +101,7 @@ class NodeWorkers:
 
     async def carry_out(
         self, token: str, slot: int, request: bytes, environment: Mapping[str, str], files: dict[str, bytes] | None
-    ) -> Answer:
+    ) -> NodeAnswer:
         """Carries out an order and returns its result.
 
         Args:
@@ -116,9 +116,9 @@ class NodeWorkers:
         try:
             outcome = await self._outcome(token, slot, order, scratch, environment)
             if isinstance(outcome, WorkerLost):
-                return Answer(how=str(outcome), oom=outcome.oom)
+                return NodeAnswer(how=str(outcome), oom=outcome.oom)
             made = order_files.all_files(scratch) if scratch is not None and files is not None else None
-            return Answer(outcome, made)
+            return NodeAnswer(outcome, made)
         finally:
             if files is not None and scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)

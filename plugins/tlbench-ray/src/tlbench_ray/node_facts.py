@@ -61,10 +61,12 @@ def fault_of(node: NodeFacts, mine: Mapping[str, str]) -> str:
     if names:
         shown = ", ".join(f"{name} {node.versions.get(name, 'not at all')} (here {mine[name]})" for name in names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return f"the machine {node.host} of the Ray cluster has {shown}{more}: install the same versions on all machines"
+        return (
+            f"the machine {node.host} of the Ray cluster has {shown}{more}: install the same versions on all machines"
+        )
     if node.missing:
         return (
-            f"the machine {node.host} of the Ray cluster has no folder {', '.join(node.missing)}: mount it there, or name"
-            " its place by ray[data=...]"
+            f"the machine {node.host} of the Ray cluster has no folder {', '.join(node.missing)}: mount it there, or"
+            " name its place by ray[data=...]"
         )
     return ""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from tlbench_ray.node_actors import Answer
 
 from tlbench import FitOrder, OrderResult, WorkerLost
 from tlbench.running.executors import order_files
+from tlbench_ray.node_actors import NodeAnswer
 
 CANCEL_SECONDS = 15.0
 """Time in seconds that a machine has to confirm that it has killed a worker; then the machine itself is given up."""
@@ -53,7 +53,7 @@ class OrderHandle:
             self.deadline = time.monotonic() + CANCEL_SECONDS
             self._on_cancel(self)
 
-    def answer(self, answer: Answer) -> bool:
+    def answer(self, answer: NodeAnswer) -> bool:
         """Takes in what a machine has answered; returns False if the attempt was given up before."""
         if self.outcome is not None:
             return False

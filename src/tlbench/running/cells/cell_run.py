@@ -183,7 +183,7 @@ class CellRun:
         """State "searching": queues the next trials, or freezes the winner if there are none or no time is left."""
         search, left = self._search, self.seconds_left("search")
         assert search is not None
-        needed = self._settings.batch_size * next_seconds(search.trials)
+        needed = 0.0 if left is None else self._settings.batch_size * next_seconds(search.trials)
         is_out_of_time = search.best is not None and left is not None and left <= needed
         if not is_out_of_time and (fits := search.ask()):
             keep_above = search.best.validation if search.best else None

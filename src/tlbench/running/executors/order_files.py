@@ -50,7 +50,7 @@ def written_names(order: FitOrder) -> list[str]:
 
 
 def worker_folder(order: FitOrder, token: str) -> Path:
-    """Returns a folder for one attempt at an order, within that of the order; the token is of hexadecimal digits."""
+    """Returns a folder for one attempt at an order, within that of the order; the token has hexadecimal digits."""
     # A name of what is removed with the cell's incomplete predictors, for drivers that are killed.
     return Path(order.folder) / f".saved-{order.fits[0].trial if order.fits else 0}.{token}.tmp"
 
