@@ -29,10 +29,12 @@ NOTHING_PICKED := 5
 ARGS ?=
 # MLflow cannot be installed at the versions that are pinned here.
 SERVICES := .venv-services
+# The tools that look up vulnerabilities, apart from what they look at.
+AUDIT := .venv-audit
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test audit fuzz test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -58,6 +60,12 @@ test-processors: env  ## The equivalence tests under every setting of ATen's and
 
 test-services: $(SERVICES)/.installed  ## Observers with MLflow and wandb themselves, in an environment of its own.
 	@HF_HUB_OFFLINE=1 PYTHONPATH=$(SERVICES_PATH) $(SERVICES)/bin/python -m pytest -q $(SERVICE_TESTS) $(ARGS)
+
+audit: env $(AUDIT)/.installed  ## Known vulnerabilities of the pinned versions; all components (SBOM) in build/sbom.json.
+	@$(AUDIT)/bin/python -m tools.audit --environment $(VENV) $(ARGS)
+
+fuzz: env  ## Damaged files of every format, TLBENCH_FUZZ (300) of each. ARGS="-k parquet" picks.
+	@TLBENCH_FUZZ=$${TLBENCH_FUZZ:-300} $(PYTEST) -q --timeout 36000 tests/untrusted/test_fuzz_sent_files.py $(ARGS)
 
 nightly: env  ## The nightly job for this commit (docs/nightly.md). ARGS=--rehearse: three nights on a CPU, one with a regression.
 	@$(BIN)/python -m tools.nightly $(ARGS)
@@ -124,13 +132,18 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVICES)/.installed: Makefile $(STAMP)
 	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SERVICES)
 	@$(UV) pip install --quiet --python $(SERVICES)/bin/python "mlflow>=3.10" "wandb>=0.20" msgspec numpy pandas pluggy pyarrow \
 		pytest pytest-timeout
+	@touch $@
+
+$(AUDIT)/.installed: Makefile $(STAMP)
+	@test -x $(AUDIT)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(AUDIT)
+	@$(UV) pip install --quiet --python $(AUDIT)/bin/python "pip-audit>=2.9" "cyclonedx-bom>=7"
 	@touch $@
 
 $(STAMP): $(PROJECTS) constraints.txt Makefile
