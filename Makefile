@@ -31,11 +31,12 @@ ARGS ?=
 SERVICES := .venv-services
 # What builds and checks distributions, apart from what they are tested with.
 RELEASE := .venv-release
+# The tools that look up vulnerabilities, apart from what they look at.
+AUDIT := .venv-audit
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
 .PHONY: clean $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
-
 help:  ## Say what there is to make.
 	@sed -n 's/^\([a-z-]*\):.*##/make \1 /p' Makefile
 
@@ -61,6 +62,12 @@ test-services: $(SERVICES)/.installed env  ## With the services themselves: MLfl
 	@HF_HUB_OFFLINE=1 PYTHONPATH=$(SERVICES_PATH) $(SERVICES)/bin/python -m pytest -q $(SERVICE_TESTS) $(ARGS)
 	@tools/services.sh install
 	@$(THREADS)=$(OMP_NUM_THREADS) $(PYTEST) -q -m "soak or not soak" --timeout 3600 plugins/tlbench-slurm/tests tests/running/sharing $(ARGS)
+
+audit: env $(AUDIT)/.installed  ## Known vulnerabilities of the pinned versions; all components (SBOM) in build/sbom.json.
+	@$(AUDIT)/bin/python -m tools.audit --environment $(VENV) $(ARGS)
+
+fuzz: env  ## Damaged files of every format, TLBENCH_FUZZ (300) of each. ARGS="-k parquet" picks.
+	@TLBENCH_FUZZ=$${TLBENCH_FUZZ:-300} $(PYTEST) -q --timeout 36000 tests/untrusted/test_fuzz_sent_files.py $(ARGS)
 
 nightly: env  ## The nightly job for this commit (docs/nightly.md). ARGS=--rehearse: three nights on a CPU, one with a regression.
 	@$(BIN)/python -m tools.nightly $(ARGS)
@@ -154,6 +161,7 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 
 clean:  ## Remove what was made; results in tlbench-results stay.
 	@rm -rf $(VENV) $(SERVICES) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RELEASE)/.installed: Makefile $(STAMP)
@@ -165,6 +173,11 @@ $(SERVICES)/.installed: Makefile $(STAMP)
 	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SERVICES)
 	@$(UV) pip install --quiet --python $(SERVICES)/bin/python "mlflow>=3.10" "wandb>=0.20" msgspec numpy pandas pluggy pyarrow \
 		pytest pytest-timeout
+	@touch $@
+
+$(AUDIT)/.installed: Makefile $(STAMP)
+	@test -x $(AUDIT)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(AUDIT)
+	@$(UV) pip install --quiet --python $(AUDIT)/bin/python "pip-audit>=2.9" "cyclonedx-bom>=7"
 	@touch $@
 
 $(STAMP): $(PROJECTS) constraints.txt Makefile

@@ -24,6 +24,7 @@ from tlbench.testing.conformance.renderer import example_page
 
 EVERYTHING = " ".join(HOSTILE.values())
 ATTACKS = {**HOSTILE, "all at once": EVERYTHING, "a long text": "x" * 100_000, "accents": "e" + "\u0301" * 5000}
+WORST = ("all at once", "terminal escapes", "a long text")
 COMMANDS = (
     ("leaderboard", "--all"),
     *(("leaderboard", "--all", "-f", kind) for kind in ("markdown", "csv", "json", "latex", "svg")),
@@ -46,7 +47,7 @@ def seen(text):
     return {*ESCAPES.findall(text), *filter(is_invisible, set(text) - {"\n", "\t"})}
 
 
-@pytest.fixture(scope="module", params=["all at once", "line breaks", "terminal escapes", "a long text"])
+@pytest.fixture(scope="module", params=["all at once", "a long text"])
 def sent(request, tmp_path_factory):
     """A folder of results whose names, reasons and labels are hostile, and the id of its first cell."""
     text = ATTACKS[request.param]
@@ -78,7 +79,7 @@ def test_what_commands_print_is_text(sent, capsys):
 NAMES = ("show", "check", "plan -t", "plan -b", "plan -S", "plan --suite", "list", "delete --strategy")
 
 
-@pytest.mark.parametrize("kind", ATTACKS)
+@pytest.mark.parametrize("kind", WORST)
 @pytest.mark.parametrize("command", NAMES)
 def test_a_name_that_is_asked_for_is_repeated_as_text(capsys, tmp_path, command, kind):
     name = ATTACKS[kind].replace("\0", "")
@@ -90,7 +91,7 @@ def test_a_name_that_is_asked_for_is_repeated_as_text(capsys, tmp_path, command,
     assert len(said.err) < 5000
 
 
-@pytest.mark.parametrize("kind", ATTACKS)
+@pytest.mark.parametrize("kind", WORST)
 def test_a_suite_with_hostile_keys_and_values(capsys, tmp_path, kind):
     text = msgspec.json.encode(ATTACKS[kind].replace("\x7f", "")).decode()
     suite = tmp_path / "suite.toml"

@@ -1,6 +1,7 @@
 """Only regular files of limited size are opened, and links only where the user wrote them or where they stay inside."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,10 @@ def test_a_snapshot_of_the_hub_links_to_the_blobs_of_its_cache(tmp_path):
     assert read_regular_file(snapshot / "model.safetensors", links=links_inside(snapshot)) == b"weights"
     with pytest.raises(OSError, match="leads out of"):
         read_regular_file(snapshot / "other", links=links_inside(snapshot))
+
+
+def test_the_files_of_an_installed_package_may_be_links(sent):
+    """As some installers make them."""
+    package = Path(pytest.__file__).resolve().parents[1]
+    assert links_inside(package / "model") == Path("/")
+    assert links_inside(sent / "site-packages" / "model") == sent / "site-packages" / "model"

@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from tlbench import DataError, UsageError
 from tlbench.contracts.untrusted.regular_files import open_regular, reason_of
@@ -193,7 +193,7 @@ def _read_header(path: Path, size: int, changed: int) -> VectorFileHeader:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return cast("BinaryIO", BufferedReader(cast("RawIOBase", open_regular(path, links="followed"))))
+        return BufferedReader(open_regular(path, links="followed"))
     except OSError as error:
         raise DataError(f"{path}: {reason_of(error)}") from None
 

@@ -47,7 +47,7 @@ def unpacked_gzip(path: Path, most_bytes: int, *, links: Links = "refused") -> b
     return content
 
 
-def read_whole(file: IO[bytes], most_bytes: int) -> bytes:
+def read_whole(file: IO[bytes] | gzip.GzipFile, most_bytes: int) -> bytes:
     """Returns at most this many bytes of a stream, without allocating memory for more than it has."""
     parts, left = [], most_bytes
     while left and (part := file.read(min(left, 2**20))):

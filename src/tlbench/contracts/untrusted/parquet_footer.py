@@ -1,8 +1,8 @@
 """Reads what the footer of a Parquet file says of the sizes of its columns.
 
-pyarrow's own accessors end the whole process for some damaged footers (an exception of C++ that nothing catches, as in
 pyarrow ends the whole process for some damaged footers (an exception of C++ that nothing catches, as in
-`row_group.column(0)` with a wrong histogram), so the sizes are read here before pyarrow opens the file. The footer is in
+`row_group.column(0)` with a wrong histogram), so the sizes are read here before pyarrow opens the file. The footer is
+in Thrift's compact protocol: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
 from __future__ import annotations

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sysconfig
+from functools import cache
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.untrusted.open_flags import APPEND, NO_LINK, READ
@@ -19,7 +22,7 @@ MOST_JSON_BYTES = 2**28
 """Largest JSON file in a folder of results, in bytes."""
 
 
-def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "refused") -> BinaryIO:
+def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "refused") -> FileIO:
     """Returns a regular file, open for reading without a buffer.
 
     Args:
@@ -56,7 +59,7 @@ def open_regular(path: Path, max_bytes: int | None = None, *, links: Links = "re
     except BaseException:
         os.close(handle)
         raise
-    return open(handle, "rb", buffering=0)  # type: ignore[return-value]  # has all methods of BinaryIO that are called
+    return open(handle, "rb", buffering=0)
 
 
 def read_regular_file(path: Path, max_bytes: int | None = None, *, links: Links = "refused") -> bytes:
@@ -68,7 +71,7 @@ def read_regular_file(path: Path, max_bytes: int | None = None, *, links: Links 
         return file.read(os.fstat(file.fileno()).st_size)
 
 
-def open_to_append(path: Path) -> BinaryIO:
+def open_to_append(path: Path) -> FileIO:
     """Returns a file that is open to append to, and is made if there is none.
 
     Raises:
@@ -84,7 +87,7 @@ def open_to_append(path: Path) -> BinaryIO:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)
         raise OSError(errno.EINVAL, "it is not a regular file of one name", str(path))
-    return open(handle, "ab", buffering=0)  # type: ignore[return-value]  # as above
+    return open(handle, "ab", buffering=0)
 
 
 def refuse_link(*paths: Path) -> None:
@@ -113,10 +116,20 @@ def refuse_unsafe_tree(folder: Path) -> None:
 def links_inside(folder: Path) -> Path:
     """Returns the folder that links in a folder of files from the hub or from the user may not leave.
 
-    It is the folder itself, except that a snapshot in the hub's cache consists of links to the cache's blobs.
+    It is the folder itself, except that a snapshot in the hub's cache consists of links to the cache's blobs, and that
+    the files of an installed package, which is trusted, may all be links.
     """
+    if any(folder.is_relative_to(place) for place in _package_folders()):
+        return Path(folder.anchor)
     repository = folder.parent.parent
     return repository if folder.parent.name == "snapshots" and (repository / "blobs").is_dir() else folder
+
+
+@cache
+def _package_folders() -> frozenset[Path]:
+    """Returns the folders of installed packages."""
+    places = sysconfig.get_paths()
+    return frozenset(Path(places[name]).resolve() for name in ("purelib", "platlib"))
 
 
 def reason_of(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def _tensors(header: object) -> dict[str, HeaderTensor]:
             continue
         dtype, shape = (tensor.get("dtype"), tensor.get("shape")) if isinstance(tensor, dict) else (None, None)
         is_shape = isinstance(shape, list) and len(shape) <= _MOST_AXES and all(map(_is_size, shape))
-        if not isinstance(dtype, str) or not is_shape:
+        if not isinstance(dtype, str) or shape is None or not is_shape:
             raise ValueError(f"its header has no type and shape of the tensor {name[:100]!r}")
         found[name] = HeaderTensor(dtype, tuple(shape))
     return found

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from tlbench.contracts.errors import DataError
 from tlbench.contracts.images.image_file import ImageFile
@@ -84,7 +84,7 @@ def _text(path: Path) -> tuple[IO[str], Callable[[], float], Callable[[], None]]
     Raises:
         DataError: The file begins with the mark of UTF-16.
     """
-    raw = io.BufferedReader(cast("io.RawIOBase", open_regular(path, links="followed")), 2**16)
+    raw = io.BufferedReader(open_regular(path, links="followed"), 2**16)
     size = max(1, os.fstat(raw.fileno()).st_size)
     if raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raw.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias, get_args
 
 from tlbench.contracts.images.opening import Adjustment
+from tlbench.contracts.untrusted.settings_files import read_json
 from tlbench_data.own.archives import cache_folder
 
 Checked: TypeAlias = "Mapping[str, tuple[Adjustment, ...]]"
@@ -24,7 +25,7 @@ _VERSION = 1
 def recall(pin: str) -> dict[str, tuple[Adjustment, ...]]:
     """Returns the stored checks of a data set's images, by the data set's digest; empty if the file is unreadable."""
     try:
-        content = json.loads(_file(pin).read_text(encoding="utf-8"))
+        content = read_json(_file(pin))
         names: dict[str, Adjustment] = {name: name for name in get_args(Adjustment)}
         return {digest: tuple(names[name] for name in adjusted) for digest, adjusted in content.items()}
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
