@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ START_SECONDS, MORE_SECONDS = 120.0, 10.0
 IDLE_SECONDS = 60.0
 """Time in seconds after which a worker without an order is given back to the cluster, if another one is left."""
 GPU_SHARE = "TLBENCH_GPU_SHARE"
+"""As `tlbench.running.fitting.session` reads it, whose import costs that of torch."""
 
 
 def started_executor(options: RayCluster, request: ExecutorRequest) -> Executor:
@@ -66,11 +68,12 @@ class ClusterExecutor:
             **({CACHE: options.cache} if options.cache else {}),
         }
         self._environment = environment
-        folder = Path(request.log).parent
+        log = request.log or str(Path(tempfile.gettempdir()) / "tlbench-ray.log")
+        folder = Path(log).parent
         self._probe = folder / f".ray-{secrets.token_hex(8)}"
         reservation = reservation_of(options.cpus, options.gpus, options.memory, request.device, alive_machines())
         settings = NodeSettings(
-            request.log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
+            log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
             secrets.token_hex(16),
         )  # fmt: skip
         if options.working_dir and not os.path.isdir(options.working_dir):
@@ -146,7 +149,12 @@ class ClusterExecutor:
                 return
             self._waiting.popleft()
             if isinstance(slot, ClusterSlot):
-                self._send(slot, handle)
+                try:
+                    self._send(slot, handle)
+                except OSError as error:
+                    # The folder of results cannot be read or written, which the run reports as it does elsewhere.
+                    slot.free(None)
+                    handle.lose(WorkerLost(f"got no files: {error}"))
 
     def _send(self, slot: ClusterSlot, handle: OrderHandle) -> None:
         node, place, order = slot.node, slot.place, handle.order
