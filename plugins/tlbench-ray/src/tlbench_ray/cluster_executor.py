@@ -31,6 +31,8 @@ CHECK_SECONDS = 2.0
 """Time in seconds between looks at the machines of the cluster."""
 START_SECONDS, MORE_SECONDS = 120.0, 10.0
 """Longest time to wait for the first worker where there is room for one, and for the others after it."""
+IMPORT_SECONDS = 600.0
+"""Longest time for the import of the workers' libraries, which on an idle machine takes seconds."""
 IDLE_SECONDS = 60.0
 """Time in seconds after which a worker without an order is given back to the cluster, if another one is left."""
 GPU_SHARE = "TLBENCH_GPU_SHARE"
@@ -228,7 +230,14 @@ class ClusterExecutor:
 
     def _refuse_if_hopeless(self, seconds: float) -> None:
         machines, reservation = alive_machines(), self._workers.reservation
-        if any(reservation.places(machine) for machine in machines):
+        if any(slot.node is not None for slot in self._workers.slots):
+            # They have their places; what takes time is the import of the libraries on a busy machine.
+            if seconds > max(IMPORT_SECONDS, self._options.wait):
+                raise UsageError(
+                    f"no machine of the Ray cluster had imported the workers' libraries within {seconds:.0f} s: see the"
+                    " logs of its actors (`ray logs`)"
+                )
+        elif any(reservation.places(machine) for machine in machines):
             if seconds > max(START_SECONDS, self._options.wait):
                 raise UsageError(
                     f"the Ray cluster gave no worker within {seconds:.0f} s: each needs {reservation}, and others use"
