@@ -1,14 +1,16 @@
 """`python -m benchmarks.executors`: what fits cost on executors beyond their own work, and how runs of them scale.
 
-Each run is a process of its own. With `--model` the costs of one worker predict runs on 2, 4 and 8 workers, which are
+With `--model` the costs of one worker predict runs on 2, 4 and 8 workers, which are
 then carried out: fits that sleep let eight workers run on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,51 +24,62 @@ CLUSTER = 1000
 LOCAL_RAY = "ray[address=local,workers={workers}]"
 
 
-def measured(executor: str, workers: int, cells: int, trials: int, milliseconds: float, out: Path | None) -> Measured:
-    """Carries out one run in a process of its own, prints it, and appends it to a file."""
+def measured(executor: str, load: Load, out: Path | None) -> list[Measured]:
+    """Carries out runs in a process of their own, prints them, and appends them to a file."""
     # Ray counts the cores of this machine, and the fits only sleep.
-    name = LOCAL_RAY.format(workers=workers) if executor == "ray" else executor
-    request = msgspec.json.encode(Load(name, workers, cells, trials, milliseconds)).decode()
+    name = LOCAL_RAY.format(workers=max(load.phases)) if executor == "ray" else executor
+    request = msgspec.json.encode(msgspec.structs.replace(load, executor=name)).decode()
     command = [sys.executable, "-m", "benchmarks.executors.measured_run", request]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    answer = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.strip().splitlines()[-1]
     if out is not None:
         with out.open("ab") as file:
-            file.write(answer.strip().splitlines()[-1] + b"\n")
-    run = msgspec.json.decode(answer.strip().splitlines()[-1], type=Measured)
-    load = run.load
-    print(
-        f"{executor:10} {load.workers:3} workers {load.cells:6} x {load.trials:5} fits of {load.milliseconds:g} ms:"
-        f" {run.seconds:7.1f} s, {run.overhead_ms:6.2f} ms a fit beyond it (driver {run.driver_ms:.2f} ms);"
-        f" processor time {run.cpu_ms:.2f} ms (driver {1000 * run.driver_cpu_seconds / run.fits:.2f} ms);"
-        f" efficiency {100 * run.efficiency:.1f}%, start {run.start_seconds:.1f} s,"
-        f" driver {run.driver_bytes / 1e6:+.0f} MB, all cores busy {100 * run.cpu_share:.0f}%",
-        flush=True,
-    )
-    return run
+            file.write(answer + b"\n")
+    runs = msgspec.json.decode(answer, type=list[Measured])
+    for run in runs:
+        print(
+            f"{executor:8} {run.workers:3} workers, {run.fits:6} fits of {load.milliseconds:g} ms,"
+            f" {load.cells} cells:"
+            f" {run.seconds:.1f} s, {run.overhead_ms:.2f} ms a fit beyond it (median of an order {run.order_ms:.2f} ms,"
+            f" driver {run.driver_ms:.2f} ms); processor time {run.cpu_ms:.2f} ms (driver"
+            f" {1000 * run.driver_cpu_seconds / run.fits:.2f} ms); efficiency {100 * run.efficiency:.1f}%, start"
+            f" {run.start_seconds:.1f} s, driver {run.driver_bytes / 1e6:+.0f} MB,"
+            f" cores busy {100 * run.cpu_share:.0f}%",
+            flush=True,
+        )
+    return runs
 
 
 def modelled(executor: str, fits: int, milliseconds: float, counts: list[int], out: Path | None) -> None:
-    """Predicts runs on several workers from one on one worker, carries them out and compares."""
-    alone = measured(executor, 1, 1, fits, milliseconds, out)
-    costs = Costs(alone.driver_ms, max(0.0, alone.overhead_ms - alone.driver_ms))
+    """Predicts runs on several workers from runs on one before and after each, and compares."""
+    # What else the machine does changes meanwhile, so one worker is measured again and again.
+    phases = (1, *(number for count in counts for number in (count, 1)))
+    runs = measured(executor, Load(executor, phases, 1, fits, milliseconds, grows=True), out)
     worst = 0.0
-    for count in counts:
-        fits_here = fits * count
-        expected = predicted_seconds(costs, fits_here, count, milliseconds)
-        run = measured(executor, count, 1, fits_here, milliseconds, out)
+    for place in range(1, len(runs), 2):
+        run, alone = runs[place], (runs[place - 1], runs[place + 1])
+        costs = _costs(alone)
+        expected = predicted_seconds(costs, run.fits, run.workers, milliseconds)
         error = expected / run.seconds - 1
         worst = max(worst, abs(error))
         print(
-            f"{'':10} {count:3} workers: predicted {expected:.1f} s, measured {run.seconds:.1f} s ({100 * error:+.0f}%)"
+            f"{executor} {run.workers} workers: predicted {expected:.1f} s, measured {run.seconds:.1f} s,"
+            f" {100 * error:+.0f}%"
         )
     if worst > TOLERANCE:
         print(f"{executor}: wrong by up to {100 * worst:.0f}%, so the model says nothing about {CLUSTER} workers")
         return
+    costs = _costs([run for run in runs if run.workers == 1])
     print(f"{executor}: right within {100 * worst:.0f}%. One driver and {CLUSTER} workers, 100 fits for each:")
     for seconds in (1, 10, 60):
         efficiency = predicted_efficiency(costs, 100 * CLUSTER, CLUSTER, 1000.0 * seconds)
         keeps = most_workers(costs, 1000.0 * seconds)
-        print(f"{'':10} fits of {seconds:2} s: efficiency {100 * efficiency:.0f}%; it keeps {keeps} workers busy")
+        print(f"{'':8} fits of {seconds:2} s: efficiency {100 * efficiency:.0f}%; it keeps {keeps} workers busy")
+
+
+def _costs(alone: Sequence[Measured]) -> Costs:
+    """Returns the costs of a fit, from runs on one worker."""
+    driver = statistics.mean(run.driver_ms for run in alone)
+    return Costs(driver, max(0.0, statistics.mean(run.overhead_ms for run in alone) - driver))
 
 
 def main() -> None:
@@ -87,9 +100,8 @@ def main() -> None:
             counts = [int(count) for count in options.counts.split(",")]
             modelled(executor, options.fits, options.milliseconds or 250.0, counts, options.out)
         else:
-            measured(
-                executor, options.workers, options.cells, options.trials, options.milliseconds, options.out
-            )  # fmt: skip
+            load = Load(executor, (options.workers,), options.cells, options.trials, options.milliseconds)
+            measured(executor, load, options.out)
 
 
 if __name__ == "__main__":

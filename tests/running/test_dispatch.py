@@ -140,3 +140,23 @@ def test_no_more_orders_are_in_flight_than_there_are_workers(dispatched):
 def test_the_search_is_the_same_on_any_number_of_workers(dispatched, essence):
     found = [dispatched(Scripted(workers=count), ["toy-fit"], trials=12, seeds=2) for count in (1, 2, 4, 8)]
     assert all(essence(records[0]) == essence(found[0][0]) for records in found[1:])
+
+
+def test_machines_may_leave_and_come_during_a_run(dispatched, monkeypatch):
+    from tlbench.running import dispatch
+
+    executor = Scripted(workers=0)
+
+    def come(seconds):
+        executor._count = 3
+
+    def leave(order, answer):
+        # In the middle of the run all but one are gone.
+        executor._count = 1 if len(executor.sent) > 4 else 3
+        return answer()
+
+    executor._fault = leave
+    monkeypatch.setattr(dispatch.time, "sleep", come)
+    (record,) = dispatched(executor, ["toy-fit"], trials=8, seeds=1, sampler="random")
+    assert record.status == "ok"
+    assert executor.most == 3

@@ -38,7 +38,7 @@ def essence(record):
 class ClusterRun:
     """A run of toy cells whose fits wait for `go`."""
 
-    def __init__(self, folder, monkeypatch, address, workers, trials=6):
+    def __init__(self, folder, monkeypatch, address, workers, trials=6, asked=None):
         monkeypatch.syspath_prepend(str(Path(__file__).parent))
         monkeypatch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin,holding_plugin")
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,13 +49,13 @@ class ClusterRun:
         block = SuiteBlock(tasks=("toy-tone", "toy-count"), strategies=("holding",), backbones=("toy",))
         protocol = Patch(trials=trials, seeds=2, sampler="random")
         self.plan = plan(Suite((block,), "toys", protocol=protocol), self.catalog)
-        self.address, self.workers = address, workers
+        self.address, self.workers, self.asked = address, workers, asked or workers
         self.commits = Counter()
         self.executor = None
 
     def carry_out(self, disturb=lambda run: None):
         """Runs all cells; `disturb` is called in a thread once as many fits have begun as there are workers."""
-        name = f"ray[address={self.address},workers={self.workers}]"
+        name = f"ray[address={self.address},workers={self.asked}]"
         settings = Settings(name, None, "cpu")
 
         over = threading.Event()

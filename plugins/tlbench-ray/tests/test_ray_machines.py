@@ -16,23 +16,25 @@ def nodes_of(run):
     return sorted(run.executor._workers._nodes.values(), key=lambda node: node.id)
 
 
-def test_a_machine_that_leaves_in_the_middle_costs_no_cell(cluster, tmp_path, monkeypatch):
+def test_a_machine_that_joins_and_leaves_in_the_middle_costs_no_cell(cluster, tmp_path, monkeypatch):
     from conftest import added
 
-    run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4)
-    leaving = added(cluster, 2)
+    run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4, asked=6)
+    machines = []
+
+    def come_and_go(run):
+        machines.append(added(cluster, 2))
+        eventually(lambda: lines(run.begun) >= 6, "fits on the machine that has joined")
+        cluster.remove_node(machines[0], allow_graceful=False)
+        eventually(lambda: len(run.executor._workers.ready) == 4, "the loss of two workers")
+        run.go.touch()
+
     try:
-        run.workers = 6
-
-        def leave(run):
-            cluster.remove_node(leaving, allow_graceful=False)
-            eventually(lambda: lines(run.begun) > 6 or len(run.executor._workers.ready) == 4, "the loss of two workers")
-            run.go.touch()
-
-        records = run.carry_out(leave)
+        records = run.carry_out(come_and_go)
     finally:
-        if leaving in cluster.list_all_nodes():
-            cluster.remove_node(leaving)
+        for machine in machines:
+            if machine in cluster.list_all_nodes():
+                cluster.remove_node(machine)
     run.assert_all_once(records)
     assert lines(run.begun) > lines(run.ended), "fits were lost with the machine"
 

@@ -76,3 +76,11 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path):
         RayCluster().start(ExecutorRequest(log=str(tmp_path / "log")))
     assert "\n" not in str(raised.value)
     assert connection.INSTALL in str(raised.value)
+
+
+def test_workers_read_the_share_of_a_gpu_under_the_name_that_the_executor_gives_it():
+    from tlbench_ray import cluster_executor
+
+    from tlbench.running.fitting import session
+
+    assert cluster_executor.GPU_SHARE == session.GPU_SHARE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -30,9 +31,12 @@ CHECK_SECONDS = 2.0
 """Time in seconds between looks at the machines of the cluster."""
 START_SECONDS, MORE_SECONDS = 120.0, 10.0
 """Longest time to wait for the first worker where there is room for one, and for the others after it."""
+IMPORT_SECONDS = 600.0
+"""Longest time for the import of the workers' libraries, which on an idle machine takes seconds."""
 IDLE_SECONDS = 60.0
 """Time in seconds after which a worker without an order is given back to the cluster, if another one is left."""
 GPU_SHARE = "TLBENCH_GPU_SHARE"
+"""As `tlbench.running.fitting.session` reads it, whose import costs that of torch."""
 
 
 def started_executor(options: RayCluster, request: ExecutorRequest) -> Executor:
@@ -66,11 +70,12 @@ class ClusterExecutor:
             **({CACHE: options.cache} if options.cache else {}),
         }
         self._environment = environment
-        folder = Path(request.log).parent
+        log = request.log or str(Path(tempfile.gettempdir()) / "tlbench-ray.log")
+        folder = Path(log).parent
         self._probe = folder / f".ray-{secrets.token_hex(8)}"
         reservation = reservation_of(options.cpus, options.gpus, options.memory, request.device, alive_machines())
         settings = NodeSettings(
-            request.log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
+            log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
             secrets.token_hex(16),
         )  # fmt: skip
         if options.working_dir and not os.path.isdir(options.working_dir):
@@ -146,7 +151,12 @@ class ClusterExecutor:
                 return
             self._waiting.popleft()
             if isinstance(slot, ClusterSlot):
-                self._send(slot, handle)
+                try:
+                    self._send(slot, handle)
+                except OSError as error:
+                    # The folder of results cannot be read or written, which the run reports as it does elsewhere.
+                    slot.free(None)
+                    handle.lose(WorkerLost(f"got no files: {error}"))
 
     def _send(self, slot: ClusterSlot, handle: OrderHandle) -> None:
         node, place, order = slot.node, slot.place, handle.order
@@ -220,7 +230,14 @@ class ClusterExecutor:
 
     def _refuse_if_hopeless(self, seconds: float) -> None:
         machines, reservation = alive_machines(), self._workers.reservation
-        if any(reservation.places(machine) for machine in machines):
+        if any(slot.node is not None for slot in self._workers.slots):
+            # They have their places; what takes time is the import of the libraries on a busy machine.
+            if seconds > max(IMPORT_SECONDS, self._options.wait):
+                raise UsageError(
+                    f"no machine of the Ray cluster had imported the workers' libraries within {seconds:.0f} s: see the"
+                    " logs of its actors (`ray logs`)"
+                )
+        elif any(reservation.places(machine) for machine in machines):
             if seconds > max(START_SECONDS, self._options.wait):
                 raise UsageError(
                     f"the Ray cluster gave no worker within {seconds:.0f} s: each needs {reservation}, and others use"

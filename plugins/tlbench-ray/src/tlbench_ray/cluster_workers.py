@@ -224,10 +224,18 @@ class ClusterWorkers:
 
 
 def alive_machines() -> list[dict[str, float]]:
-    """Returns the resources of each machine of the cluster that is alive."""
+    """Returns the resources of each machine of the cluster that is alive.
+
+    Raises:
+        UsageError: The cluster does not answer.
+    """
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    try:
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    except Exception as error:
+        # All that is finished is on this machine's disk.
+        raise UsageError(f"the Ray cluster is gone ({one_line(error)}): the same command does the rest") from None
 
 
 def lost_by(error: BaseException | None) -> WorkerLost:

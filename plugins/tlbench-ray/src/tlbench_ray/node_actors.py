@@ -18,13 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
-from tlbench import FitOrder, WorkerLost
+from tlbench import FitOrder, UsageError, WorkerLost
 from tlbench.running.executors import order_files
 from tlbench.running.executors.slot_processes import SlotProcesses
 from tlbench.system.machine import gpu_multiplies_bf16
 from tlbench.system.processor import multiplies_bf16
 from tlbench_ray.node_facts import facts_here
+
+FOLDER = "tlbench-ray-"
+"""Beginning of the names of temporary folders on machines; the pid follows."""
 
 
 class NodeAnswer(msgspec.Struct, frozen=True):
@@ -79,7 +83,7 @@ class NodeWorkers:
         sys.path += [entry for entry in path if entry not in sys.path and os.path.exists(entry)]
         if folder and os.path.isdir(folder):
             os.chdir(folder)
-        self._own = Path(tempfile.mkdtemp(prefix="tlbench-ray-"))
+        self._own = _own_folder()
         beside = Path(log).with_name(f"{Path(log).stem}-{socket.gethostname()}{Path(log).suffix}")
         self._log = beside if beside.parent.is_dir() and os.access(beside.parent, os.W_OK) else self._own / beside.name
         self._cores, self._environment = cores, environment
@@ -93,11 +97,14 @@ class NodeWorkers:
             probe: A file beside the results, which the driver has just written.
             content: What the driver wrote there.
         """
-        self._started()
-        sees = False
+        fault, sees = "", False
+        try:
+            self._started().await_imports()
+        except UsageError as error:
+            fault = str(error)
         with suppress(OSError):
             sees = Path(probe).read_text(encoding="ascii") == content
-        return msgspec.json.encode(facts_here(self._environment, sees, str(self._log)))
+        return msgspec.json.encode(facts_here(self._environment, sees, str(self._log), fault))
 
     async def carry_out(
         self, token: str, slot: int, request: bytes, environment: Mapping[str, str], files: dict[str, bytes] | None
@@ -170,6 +177,16 @@ class NodeWorkers:
         for slot, event in self._processes.take_events(0.0):
             if slot in self._running and not (future := self._running[slot][1]).done():
                 future.set_result(event)
+
+
+def _own_folder() -> Path:
+    """Returns a new temporary folder, and removes those of earlier actors, which were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        pid = path.name.removeprefix(FOLDER).partition("-")[0]
+        if pid.isdigit() and not path.is_symlink() and not psutil.pid_exists(int(pid)):
+            # Those of other users cannot be removed.
+            shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
 
 
 def ray_options(reservation: Mapping[str, Any]) -> dict[str, Any]:

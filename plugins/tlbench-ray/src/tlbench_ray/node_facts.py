@@ -28,6 +28,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     """Folders that the environment names and that it lacks."""
     log: str = ""
     """The log of its workers."""
+    fault: str = ""
+    """Why it can start no worker, in one line; empty if it can."""
 
 
 def installed_versions() -> dict[str, str]:
@@ -40,11 +42,11 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
-def facts_here(environment: Mapping[str, str], sees_results: bool, log: str) -> NodeFacts:
+def facts_here(environment: Mapping[str, str], sees_results: bool, log: str, fault: str = "") -> NodeFacts:
     """Returns the facts of this machine."""
     folder = environment.get(DATA, "")
     missing = (f"{folder} ({DATA})",) if folder and not os.path.isdir(folder) else ()
-    return NodeFacts(socket.gethostname(), installed_versions(), sees_results, missing, log)
+    return NodeFacts(socket.gethostname(), installed_versions(), sees_results, missing, log, fault)
 
 
 def fault_of(node: NodeFacts, mine: Mapping[str, str]) -> str:
@@ -64,6 +66,8 @@ def fault_of(node: NodeFacts, mine: Mapping[str, str]) -> str:
         return (
             f"the machine {node.host} of the Ray cluster has {shown}{more}: install the same versions on all machines"
         )
+    if node.fault:
+        return f"the machine {node.host} of the Ray cluster: {node.fault}"
     if node.missing:
         return (
             f"the machine {node.host} of the Ray cluster has no folder {', '.join(node.missing)}: mount it there, or"

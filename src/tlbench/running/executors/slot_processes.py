@@ -67,6 +67,17 @@ class SlotProcesses:
         """Returns a file descriptor that is readable when `take_events` has something to do (not on Windows)."""
         return self._pool.fileno()
 
+    def await_imports(self) -> None:
+        """Waits until the libraries are imported, so that the first order does not.
+
+        Raises:
+            UsageError: No worker could be started.
+        """
+        try:
+            self._pool.fork().end()
+        except StartError as error:
+            raise UsageError(f"the workers could not start: {error}") from None
+
     def submit(self, slot: int, order: FitOrder, environment: Mapping[str, str] = NO_ENVIRONMENT) -> None:
         """Gives an order to the slot's worker, or to a new one if the slot has none that serves what the order needs.
 
