@@ -41,8 +41,8 @@ def _measured(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     names = ", ".join(f'"sleeping[number={number},seconds={arguments.seconds}]"' for number in range(arguments.cells))
     suite, out = scratch / "suite.toml", scratch / "out"
-    cells = f'[[cells]]\ntasks = ["toy-tone"]\nstrategies = [{names}]\n'
-    suite.write_text(f'name = "sleeping"\n[protocol]\nseeds = 1\n{cells}', encoding="utf-8")
+    block = f'[[cells]]\ntasks = ["toy-tone"]\nstrategies = [{names}]\n'
+    suite.write_text(f'name = "sleeping"\n[protocol]\nseeds = 1\n{block}', encoding="utf-8")
     began = time.time()
     executor = f"slurm[array={arguments.jobs}]"
     _tlbench("run", "--suite", str(suite), "--submit", "--executor", executor, "--out", str(out))
@@ -53,8 +53,12 @@ def _measured(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     collecting = time.time()
     _tlbench("collect", "--out", str(out), "--wait")
     collected = time.time()
-    cells = len(records)
-    slept = arguments.seconds
+    cells, slept = len(records), arguments.seconds
+    began_beside = time.time()
+    # The same on this machine, at the same load: what is left is what the queue adds.
+    beside = scratch / "isolated"
+    _tlbench("run", "--suite", str(suite), "--executor", "isolated", "-j", str(arguments.jobs), "--out", str(beside))
+    isolated = (time.time() - began_beside) * arguments.jobs / cells - slept
     return {
         "cells": cells,
         "jobs": len(jobs),
@@ -67,6 +71,7 @@ def _measured(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         "overhead of a fit with the start of its job, ms": round(
             1e3 * (sum(job["span"] + job["start"] for job in jobs) / cells - slept)
         ),
+        "overhead of a fit by `isolated` with as many workers, start included, ms": round(1e3 * isolated),
         "seconds to collect": round(collected - collecting, 2),
         "recorded": len([*(out / "records").glob("*.json")]),
     }

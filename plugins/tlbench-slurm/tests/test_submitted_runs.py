@@ -110,6 +110,7 @@ def test_killed_and_requeued_jobs_end_with_every_cell_once(submitted):
     assert "no cell is missing" in submitted.submit(6, "slurm[array=3]")
 
 
+@pytest.mark.soak
 def test_a_drained_node_and_a_job_that_runs_twice_leave_one_record(submitted):
     submitted.open()
     submitted.submit(4, "slurm[array=2,cells=2]")

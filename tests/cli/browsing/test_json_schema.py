@@ -80,6 +80,7 @@ CASES = [
     ("tlbench show NAME", ["show toy --json", "show toy-tune --json", "show toy-tone --json"]),
     ("tlbench show CELL", [f"show {cell(seeds=SEEDS).id} --out a --json"]),
     ("tlbench status", ["status --out a --json"]),
+    ("tlbench collect", ["collect --out a --json"]),
     ("tlbench check", ["check toy-tone --json"]),
     ("tlbench leaderboard", ["leaderboard --all --out a --json"]),
     ("tlbench compare", ["compare a b --json", "compare solved.txt other.txt --json"]),

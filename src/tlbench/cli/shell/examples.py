@@ -7,7 +7,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench run --suite glue-lite",
         "tlbench run -t csv:reviews.csv -b minilm-l6 -S majority -S linear-probe",
         "tlbench run --suite glue-lite -b minilm-l6 --trials 8 --seeds 3",
-        "tlbench run --suite glue-lite --submit --executor 'slurm[partition=gpu,gpus=1,cpus=8,time=240]'",
     ),
     "plan": (
         "tlbench plan --suite glue-lite",

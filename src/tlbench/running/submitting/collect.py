@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -117,7 +117,20 @@ def _examined(store: Store, catalog: Catalog, collected: Collected, on_finished:
                 collected.jobs.append(JobCells(submission, job, state, tuple(missing)))
         if len(collected.jobs) == before:
             whole.append(submission)
+    collected.jobs[:] = _without_resubmitted(collected)
     return whole
+
+
+def _without_resubmitted(collected: Collected) -> list[JobCells]:
+    """Returns the jobs, without cells of jobs that have ended if another job has them by now."""
+    alive = {one for job in collected.in_phase("waiting", "running") for one in job.missing}
+    jobs = []
+    for job in collected.jobs:
+        is_ended = job.state is not None and job.state.phase == "ended"
+        missing = tuple(one for one in job.missing if not (is_ended and one in alive))
+        if missing:
+            jobs.append(replace(job, missing=missing))
+    return jobs
 
 
 def _states(submission: Submission, catalog: Catalog, problems: list[str]) -> dict[str, JobState] | None:

@@ -21,6 +21,7 @@ from tlbench.running.cells.attempt import Attempt
 from tlbench.system.durable import write_durably
 
 _NAME = re.compile(r"submitted-[0-9a-f]{8}")
+_CELL = re.compile(r"[0-9a-f]+")
 _MAX_BYTES = 2**28
 
 
@@ -83,8 +84,9 @@ def read_submissions(work: Path) -> list[Submission]:
         with suppress(OSError, msgspec.DecodeError):
             if file.is_file() and not file.is_symlink() and file.stat().st_size <= _MAX_BYTES:
                 submission = msgspec.json.decode(file.read_bytes(), type=Submission)
-                # The id becomes a path, and the file may come from somebody else.
-                if submission.id == path.name.removeprefix("submitted-"):
+                # Ids become paths, and the file may come from somebody else.
+                cells = [cell for job in submission.jobs for cell, _ in job.attempts]
+                if submission.id == path.name.removeprefix("submitted-") and all(map(_CELL.fullmatch, cells)):
                     found.append(submission)
     return sorted(found, key=lambda one: one.began)
 
