@@ -61,7 +61,7 @@ def test_a_check_that_fails_says_what_is_wrong_why_and_how_to_mend_it(capsys):
     assert "\n  wrong      train and test share 6 inputs, such as ('text 0',)\n" in out
     assert "\n  why        A test example that was trained on makes every score too high.\n" in out
     assert "\n  mend       Drop repeated inputs before splitting" in out
-    assert out.splitlines()[-1].startswith("faulty_plugin/leaky, faulty_plugin/gone: 10 passed, 1 skipped, 1 failed")
+    assert out.splitlines()[-1].startswith("faulty_plugin/leaky, faulty_plugin/gone: 12 passed, 1 skipped, 1 failed")
 
 
 def test_a_plugin_that_ends_the_process_is_a_failed_check(capsys):
