@@ -160,8 +160,7 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
-	@rm -rf $(VENV) $(SERVICES) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RELEASE)/.installed: Makefile $(STAMP)

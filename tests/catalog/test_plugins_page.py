@@ -84,7 +84,9 @@ def test_every_example_is_loaded_and_keeps_its_contract(modules, tmp_path):
 
 def test_the_examples_make_a_table_together(modules, capsys, caplog):
     caplog.set_level(logging.INFO, "tracker")
-    arguments = "-t shouting -b bag -S norm-tuning --trials 1 --seeds 1 --max-steps 4 --no-baseline --executor direct --out out"
+    arguments = (
+        "-t shouting -b bag -S norm-tuning --trials 1 --seeds 1 --max-steps 4 --no-baseline --executor direct --out out"
+    )
     assert _main(["run", *arguments.split()]) == 0
     capsys.readouterr()
     assert _main("leaderboard -t shouting -b bag -S norm-tuning --out out -f lines".split()) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -12,9 +11,11 @@ from pathlib import Path
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.plugin.check_run import Check, run_checks
 from tlbench.cli.plugin.plugin_facts import distribution_of
+from tlbench.cli.plugin.plugin_texts import printable_line
 from tlbench.contracts.errors import UsageError
 from tlbench.results.render.escaping import printable
 
+_LONGEST_REASON = 2000
 _SHOWN = {"passed": "pass", "skipped": "skip", "failed": "fail"}
 
 
@@ -66,22 +67,16 @@ def _of_this_folder(known: Sequence[str]) -> str:
 
 
 def _print_check(check: Check) -> None:
-    reason = f": {check.reason}" if check.result == "skipped" else ""
-    print(printable(f"{_SHOWN[check.result]}  {check.kind:<9} {check.name}  {check.check}{reason}"))
-    sys.stdout.flush()
+    reason = f": {printable(check.reason)}" if check.result == "skipped" else ""
+    print(f"{_SHOWN[check.result]}  {check.kind:<9} {printable(check.name)}  {check.check}{reason}", flush=True)
 
 
 def _print_failures(failed: Iterable[Check], with_traceback: bool) -> None:
     for check in failed:
-        print()
-        print(printable(f"{check.kind} {check.name}: {check.check}"))
-        for label, text in (
-            ("wrong", check.reason),
-            ("must hold", check.holds),
-            ("why", check.why),
-            ("mend", check.mend),
-        ):
+        print(f"\n{check.kind} {printable(check.name)}: {check.check}")
+        parts = (("wrong", check.reason), ("must hold", check.holds), ("why", check.why), ("mend", check.mend))
+        for label, text in parts:
             if text:
-                print(printable(f"  {label:<10} {' '.join(text.split())}"))
+                print(f"  {label:<10} {printable(' '.join(text.split()), _LONGEST_REASON)}")
         if with_traceback:
-            print("\n".join(f"    {printable(line)}" for line in check.traceback.splitlines()))
+            print("\n".join(f"    {printable_line(line)}" for line in check.traceback.splitlines()))

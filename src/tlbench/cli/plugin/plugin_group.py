@@ -68,7 +68,7 @@ def doctor(
     if json_:
         print(plugins_json(facts))
     else:
-        print_problems(facts, traceback)
+        print_problems(facts, traceback, distribution is None)
     raise typer.Exit(1 if any(one.is_broken for one in facts) else 0)
 
 

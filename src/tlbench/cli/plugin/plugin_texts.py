@@ -33,19 +33,21 @@ def print_plugins(facts: Sequence[PluginFacts]) -> None:
         print("`tlbench plugin doctor` says what is wrong and where")
 
 
-def print_problems(facts: Sequence[PluginFacts], with_traceback: bool) -> None:
-    """Prints what is wrong with each distribution, or that nothing is."""
+def print_problems(facts: Sequence[PluginFacts], with_traceback: bool, are_all: bool) -> None:
+    """Prints what is wrong with each distribution, or that nothing is; what to install if tlbench is alone."""
     for one in facts:
         for problem in one.problems:
             label = "broken" if problem.is_error else "mend"
             where = f" ({problem.where})" if problem.where else ""
-            print(printable(f"{label}: {one.distribution} {one.version}: {problem.reason}{where}"))
+            title = f"{one.distribution} {one.version}".strip()
+            print(printable(f"{label}: {title}: {problem.reason}{where}"))
             if with_traceback and problem.traceback:
                 print("\n".join(f"    {printable_line(line)}" for line in problem.traceback.rstrip().splitlines()))
-    if hint := core_alone(one.distribution for one in facts):
+    if are_all and (hint := core_alone(one.distribution for one in facts)):
         print(hint)
     count, broken = len(facts), sum(one.is_broken for one in facts)
-    says = f"{broken} of {count} plugins {'is' if broken == 1 else 'are'} broken" if broken else f"{count} plugins work"
+    plugins = f"{count} plugin{'' if count == 1 else 's'}"
+    says = f"{broken} of {plugins} broken" if broken else f"{plugins}, none broken"
     print(f"{says}; plugin API {text_of(API_VERSION)}")
 
 
