@@ -29,12 +29,17 @@ NOTHING_PICKED := 5
 ARGS ?=
 # MLflow cannot be installed at the versions that are pinned here.
 SERVICES := .venv-services
+# The lowest versions that the requirements allow.
+LOWEST := .venv-lowest
+PLAIN := -e . $(patsubst %/pyproject.toml,-e %,$(wildcard plugins/*/pyproject.toml))
+PORTABLE := tests/upgrade tests/contracts tests/api tests/running/verification tests/running/executors tests/cli/shell \
+	tests/results/records tests/results/submissions
 # What builds and checks distributions, apart from what they are tested with.
 RELEASE := .venv-release
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services test-wheels dist release-version nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run tiers site \
+.PHONY: help env run test test-processors test-services test-wheels test-lowest test-portable dist release-version nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run tiers site \
 	clean
 
 help:  ## Say what there is to make.
@@ -81,6 +86,15 @@ dist: $(RELEASE)/.installed  ## Wheels and source distributions of all packages,
 
 test-wheels: dist  ## Each wheel alone in a clean environment, and the README's start: minutes. ARGS="--only tlbench-hf" picks.
 	@$(RELEASE)/bin/python -m tools.release.try_wheels dist --uv "$(UV)" $(ARGS)
+
+test-lowest: env  ## The portable tests with the lowest versions that the requirements allow, in an environment of its own.
+	@test -x $(LOWEST)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(LOWEST)
+	@$(UV) pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct $(PLAIN)
+	@$(UV) pip install --quiet --python $(LOWEST)/bin/python "pytest>=8.2" "pytest-timeout>=2.3" "hypothesis>=6.100" "pyyaml>=6.0"
+	@HF_HUB_OFFLINE=1 $(THREADS)=1 $(LOWEST)/bin/python -m pytest -q $(PORTABLE) $(ARGS)
+
+test-portable: env  ## What must hold on every system and version: identities, files, runs of toys, with spawned workers too.
+	@$(THREADS)=1 $(PYTEST) -q $(PORTABLE) $(ARGS)
 
 release-version: env  ## The version of all packages: make release-version V=0.2.0
 	@$(BIN)/python -m tools.release.set_version $(V)
@@ -140,7 +154,7 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RELEASE)/.installed: Makefile $(STAMP)
