@@ -29,6 +29,11 @@ NOTHING_PICKED := 5
 ARGS ?=
 # MLflow cannot be installed at the versions that are pinned here.
 SERVICES := .venv-services
+# The lowest versions that the requirements allow.
+LOWEST := .venv-lowest
+PLAIN := -e . $(patsubst %/pyproject.toml,-e %,$(wildcard plugins/*/pyproject.toml))
+PORTABLE := tests/upgrade tests/contracts tests/api tests/running/verification tests/running/executors tests/cli/shell \
+	tests/results/records tests/results/submissions
 # What builds and checks distributions, apart from what they are tested with.
 RELEASE := .venv-release
 # The tools that look up vulnerabilities, apart from what they look at.
@@ -89,6 +94,15 @@ dist: $(RELEASE)/.installed  ## Wheels and source distributions of all packages,
 
 test-wheels: dist  ## Each wheel alone in a clean environment, and the README's start: minutes. ARGS="--only tlbench-hf" picks.
 	@$(RELEASE)/bin/python -m tools.release.try_wheels dist --uv "$(UV)" $(ARGS)
+
+test-lowest: env  ## The portable tests with the lowest versions that the requirements allow, in an environment of its own.
+	@test -x $(LOWEST)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(LOWEST)
+	@$(UV) pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct $(PLAIN)
+	@$(UV) pip install --quiet --python $(LOWEST)/bin/python "pytest>=8.2" "pytest-timeout>=2.3" "hypothesis>=6.100" "pyyaml>=6.0"
+	@HF_HUB_OFFLINE=1 $(THREADS)=1 $(LOWEST)/bin/python -m pytest -q $(PORTABLE) $(ARGS)
+
+test-portable: env  ## What must hold on every system and version: identities, files, runs of toys, with spawned workers too.
+	@$(THREADS)=1 $(PYTEST) -q $(PORTABLE) $(ARGS)
 
 release-version: env  ## The version of all packages: make release-version V=0.2.0
 	@$(BIN)/python -m tools.release.set_version $(V)
@@ -160,7 +174,7 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(AUDIT) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RELEASE)/.installed: Makefile $(STAMP)

@@ -64,6 +64,13 @@ def test_other_files_are_rejected(path, line):
     assert line in rejected[0]
 
 
+def test_a_link_in_place_of_the_leaderboards_is_not_entered(checkouts, tmp_path, capsys):
+    shutil.move(checkouts[1] / "leaderboards", tmp_path / "elsewhere")
+    (checkouts[1] / "leaderboards").symlink_to(tmp_path / "elsewhere")
+    assert main([str(path) for path in checkouts]) == 1
+    assert capsys.readouterr().out == "- **leaderboards is a link**\n"
+
+
 def test_a_submission_cannot_claim_a_tier(checkouts, capsys):
     (checkouts[1] / "leaderboards" / "tiers.json").write_text("{}")
     assert main([str(path) for path in checkouts]) == 1

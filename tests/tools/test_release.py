@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -109,6 +110,33 @@ def test_every_link_that_is_made_absolute_leads_to_a_file():
             r"HERE/\w+/([^)\s#]+)", absolute_links((one.folder / "README.md").read_text(), at, "HERE/%s/")
         ):
             assert (ROOT / address).exists(), f"{one.name}: {address}"
+
+
+def test_the_release_uploads_without_a_token_and_builds_without_rights():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    build_job, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    assert workflow["permissions"] == {}
+    assert set(workflow[True]) == {"push"}
+    assert build_job["permissions"] == {"contents": "read"}
+    assert publish["permissions"] == {"id-token": "write"}
+    assert not any("run" in step for step in publish["steps"])
+    for step in (*build_job["steps"], *publish["steps"]):
+        assert "uses" not in step or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
+        assert "password" not in step.get("with", {})
+
+
+@pytest.mark.parametrize(
+    ("tag", "repository", "line"),
+    [
+        ("v9.9.9", CORE.project["urls"]["Source"], "make release-version V=9.9.9"),
+        (f"v{__version__}", "https://example.org/other", "correct the addresses first"),
+    ],
+)
+def test_a_tag_that_is_not_the_version_is_not_released(tag, repository, line):
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "TAG": tag, "REPOSITORY": repository}
+    done = subprocess.run([ROOT / ".ci/release-check"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert line in done.stderr
 
 
 @pytest.fixture(scope="module")

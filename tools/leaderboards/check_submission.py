@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("base", type=Path, help="checkout of the branch")
     parser.add_argument("head", type=Path, help="checkout of the pull request")
     options = parser.parse_args(arguments)
+    if (options.head / _FOLDER).is_symlink():
+        print(f"- **{_FOLDER} is a link**")
+        return 1
     changed = changed_files(options.base, options.head)
     own = {table.name for table in read_tables(options.base / _FOLDER / "tables.toml")}
     names, rejected = submissions_of(changed, own)

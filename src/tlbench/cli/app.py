@@ -26,7 +26,7 @@ from tlbench.cli.finding import find_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
-from tlbench.cli.shell.platform_support import refusal
+from tlbench.cli.shell.platform_support import check_platform
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
 from tlbench.cli.winner import export_command, predict_command
 from tlbench.contracts.errors import UsageError
@@ -249,8 +249,7 @@ def main() -> None:
 def _main(arguments: list[str]) -> int:
     verbosity.reset()
     try:
-        if reason := refusal(arguments):
-            raise UsageError(reason)
+        check_platform(arguments)
         # Not standalone: click would print errors in its own form and exit, and tests call this function many times.
         status = int(app(arguments or ["--help"], prog_name="tlbench", standalone_mode=False) or 0)
         # A pipe that was closed in the meantime raises here and not when Python exits.

@@ -138,6 +138,7 @@ class Task:
     source: str = ""
     """The paper or web page of the data."""
     licence: str = ""
+    """The licence of the data, or what is known of it."""
     datasets: tuple[str, ...] = ()
     """Names of public data sets of the examples, such as ("squad",), to compare with a backbone's `Card.trained_on`."""
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({})

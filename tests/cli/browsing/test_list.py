@@ -73,8 +73,8 @@ def test_tasks_are_narrowed(output_of, options, expected):
 
 def test_tasks_are_listed_with_their_kind_and_whether_data_is_here(output_of):
     listed = output_of("list", "tasks").splitlines()
-    assert "zoo-tags text token-classes (3) no entity_f1 zoo_of_tests who is who" in listed
-    assert "zoo-many text classes (77) yes accuracy zoo_of_tests who is who" in listed
+    assert "zoo-tags text token-classes (3) no entity_f1 CC BY 4.0 zoo_of_tests who is who" in listed
+    assert "zoo-many text classes (77) yes accuracy CC BY 4.0 zoo_of_tests who is who" in listed
     (named,) = [line for line in listed if line.startswith("and by name: ")]
     assert "zoofile:<path>" in named
 

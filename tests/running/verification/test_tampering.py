@@ -3,12 +3,14 @@
 import json
 import shutil
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from tests.running.conftest import Runs
+from tlbench.contracts.cell import Cell
 from tlbench.results.records.store import Store
 from tlbench.results.submissions.manifest import MANIFEST, listed
 from tlbench.results.submissions.packing import packed_files, write_submission
@@ -225,6 +227,32 @@ def test_without_the_task_the_tier_is_self_reported_and_scores_are_still_compare
     assert "its targets were not checked" in found.records[0].notes[0]
     sent.change_table(sent.predictions, set_column("value", all_right))
     assert any("accuracy of seed 0 is" in fault for fault in sent.faults())
+
+
+def test_files_that_a_submission_names_are_not_read(sent, tmp_path):
+    """A task's name may be that of any file of this machine, and a message would quote its targets."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("text,label\nhello,PASSWORD\n" * 40)
+
+    def renamed(record):
+        record["cell"]["task"]["name"] = f"csv:{secret}[text=text,label=label]"
+
+    content = json.loads(sent.record.read_bytes())
+    renamed(content)
+    cell = msgspec.convert(content["cell"], Cell)
+    content["predictions"], content["validation_predictions"] = (
+        f"{cell.id}.1.parquet",
+        f"{cell.id}.1.validation.parquet",
+    )
+    sent.predictions.rename(sent.root / "records" / content["predictions"])
+    sent.validation.rename(sent.root / "records" / content["validation_predictions"])
+    sent.record.unlink()
+    (sent.root / "records" / f"{cell.id}.1.json").write_text(json.dumps(content))
+    sent.listed_anew()
+    (found,) = sent.verified(again=["all"]).records
+    assert (found.tier, found.faults) == ("self-reported", [])
+    assert any("--read-files" in note for note in found.notes)
+    assert "PASSWORD" not in repr(found)
 
 
 def test_no_byte_of_a_record_makes_it_crash(sent):

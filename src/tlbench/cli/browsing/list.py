@@ -37,8 +37,10 @@ _BACKBONE_COLUMNS = (
 )  # fmt: skip
 _TASK_COLUMNS = (
     ListColumn("tasks"), ListColumn("modality"), ListColumn("kind"), ListColumn("here"), ListColumn("metrics", drop=3),
-    _FROM, _ABOUT,
+    ListColumn("licence", drop=4), _FROM, _ABOUT,
 )  # fmt: skip
+_LICENCE_WIDTH = 28
+"""Longest licence of a task, in characters; `tlbench show` has the whole."""
 _STRATEGY_COLUMNS = (ListColumn("strategies"), ListColumn("family"), _FROM, _ABOUT)
 # Field of Filter -> the listings that have this property.
 _APPLIES_TO = {
@@ -241,7 +243,8 @@ def _task_columns(task: Task, wanted: Filter) -> tuple[str, ...] | None:
     count = len(task.output.classes)
     kind = f"{task.output.kind} ({count})" if count else task.output.kind
     here = "no" if missing_text(task) else "yes"
-    return task.modality, kind, here, ", ".join(task.metrics)
+    licence = textwrap.shorten(task.licence, _LICENCE_WIDTH, placeholder=" ...")
+    return task.modality, kind, here, ", ".join(task.metrics), licence
 
 
 def about_text(item: Any) -> str:

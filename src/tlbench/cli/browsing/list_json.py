@@ -91,6 +91,7 @@ def _task(task: Task, wanted: Filter) -> dict[str, Any] | None:
         "classes": list(task.output.classes),
         "metrics": list(task.metrics),
         "sizes": dict(task.sizes),
+        "licence": task.licence,
         "missing": missing_text(task) or "",
         "about": task.description,
     }

@@ -5,10 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from tlbench.contracts.errors import UsageError
+
 READING = (
     "list", "show", "plan", "leaderboard", "recommend", "compare", "merge", "submit", "status", "skill", "version",
 )  # fmt: skip
 """Commands that fit nothing and lock no file."""
+
+
+def check_platform(arguments: Sequence[str]) -> None:
+    """Checks that a command can run on this system.
+
+    Raises:
+        UsageError: It cannot; the line names what can.
+    """
+    if reason := refusal(arguments):
+        raise UsageError(reason)
 
 
 def refusal(arguments: Sequence[str], platform: str = sys.platform) -> str:

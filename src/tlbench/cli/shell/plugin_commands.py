@@ -19,6 +19,7 @@ class ExtensibleGroup(CommandGroup):
         """Runs the command.
 
         Raises:
+            UsageError: It does not work on this system.
             Interrupted: Ctrl-C or a signal ended it; typer would make an exit status of 130 of it, without a word.
         """
         try:

@@ -45,7 +45,7 @@ def submit(
     """
     from tlbench.results.records.cell_ids import full_id
     from tlbench.results.records.store import Store
-    from tlbench.results.submissions.packing import packed_files, write_submission
+    from tlbench.results.submissions.packing import packed_files, with_texts, write_submission
 
     folder, to = o.out_folder(out), expanded(to)
     store = Store.open(folder)
@@ -57,4 +57,6 @@ def submit(
     write_submission(files, to)
     count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
     size = sum(map(len, files.values())) / 2**20
+    if with_texts(files):
+        print("note: targets are texts of the data, which are published with them: look at the data's licence first")
     print(printable(f"{to}: {count} in {len(files)} files, {size:.1f} MiB; `tlbench verify {to}` checks them"))

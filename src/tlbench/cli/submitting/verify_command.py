@@ -42,6 +42,14 @@ def verify(
         typer.Option("--to", metavar="FILE", help="Keep the tiers in a file of yours, for a site.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="Device of --rerun: auto, cpu, cuda or cuda:N.")] = "auto",
+    read_files: Annotated[
+        bool,
+        typer.Option(
+            "--read-files",
+            help="Read files that names of tasks give, such as csv:reviews.csv. Look at the names first: whoever sent"
+            " them chose them.",
+        ),
+    ] = False,
     data_root: o.DataRoot = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
 ) -> None:
@@ -63,7 +71,7 @@ def verify(
     outcomes: list[tuple[Path, Verified]] = []
     for one in map(expanded, path):
         with submitted_files(one) as files:
-            outcomes.append((one, checked(files, catalog, tuple(rerun or ()), device, _progress)))
+            outcomes.append((one, checked(files, catalog, tuple(rerun or ()), device, read_files, _progress)))
     if to is not None:
         add_tiers(expanded(to), {key: cell for _, found in outcomes for key, cell in found.tiers().items()})
     if json_:

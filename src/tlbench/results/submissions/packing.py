@@ -89,6 +89,20 @@ def write_submission(files: dict[str, bytes], target: Path) -> None:
         raise UsageError(f"--to {target}: cannot be written: {error.strerror or error}") from None
 
 
+def with_texts(files: dict[str, bytes]) -> bool:
+    """Returns whether a file of predictions has targets that are texts of the data, as for generation."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, content in files.items():
+        if name.endswith(SUFFIX):
+            schema = pq.read_schema(pa.BufferReader(content))
+            # Tags are lists of strings on both sides.
+            if "value" in schema.names and pa.types.is_string(schema.field("value").type):
+                return True
+    return False
+
+
 def _archive(files: dict[str, bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:

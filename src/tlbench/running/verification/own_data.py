@@ -115,13 +115,21 @@ def _read(task: Task) -> OwnData:
     return OwnData(task)
 
 
-def own_data(record: Record, catalog: Catalog) -> OwnData:
+def own_data(record: Record, catalog: Catalog, read_files: bool = False) -> OwnData:
     """Returns the data of a record's task.
+
+    Args:
+        record: The record.
+        catalog: The installed plugins.
+        read_files: Whether to read what a name such as "csv:reviews.csv" names. Somebody else chose the name: it could
+            be that of any file of this machine, whose content a message would quote.
 
     Raises:
         NoOwnData: The task's plugin or its data are not here, or the record is of another version of the task.
     """
     name = record.cell.task.name
+    if ":" in name.partition("[")[0] and not read_files:
+        raise NoOwnData(f"{name} names files, and files that a submission names are read only with --read-files")
     try:
         found = catalog.task(name)
         if found.ref != record.cell.task:

@@ -84,6 +84,7 @@ def verify(
     catalog: Catalog,
     again: Collection[str] = (),
     device: str = "auto",
+    read_files: bool = False,
     told: Callable[[str], None] = lambda text: None,
 ) -> Verified:
     """Checks every file of a submission.
@@ -93,6 +94,7 @@ def verify(
         catalog: The installed plugins.
         again: Ids of cells, or beginnings of ids, whose winner is fitted again here; "all" for every cell.
         device: The device of these fits.
+        read_files: Whether to read files that names of tasks give, such as "csv:reviews.csv".
         told: Called with a line before each of these fits.
 
     Raises:
@@ -107,10 +109,11 @@ def verify(
     outcome = Verified([], dict(_other_faults(files, set(names))), files.ignored)
     outcome.name = files.manifest.name if files.manifest else ""
     for name in names:
-        check = _Check(files, catalog, name)
+        check = _Check(files, catalog, name, read_files)
         check.run()
         wanted = any(one == "all" or ids[name].startswith(one) for one in again)
-        if wanted and check.found.status == "ok" and not check.found.faults:
+        # Without the targets of the task here, a new fit has nothing to be compared on.
+        if wanted and check.found.tier == "recomputed":
             told(f"fitting again: {check.found.title}")
             check.run_again(device)
         outcome.records.append(check.found)
@@ -140,8 +143,8 @@ def _other_faults(files: SubmittedFiles, records: set[str]) -> Iterator[tuple[st
 class _Check:
     """The check of one record."""
 
-    def __init__(self, files: SubmittedFiles, catalog: Catalog, name: str) -> None:
-        self._files, self._catalog, self._name = files, catalog, name
+    def __init__(self, files: SubmittedFiles, catalog: Catalog, name: str, read_files: bool) -> None:
+        self._files, self._catalog, self._name, self._read_files = files, catalog, name, read_files
         self.found = CheckedRecord(name, PurePosixPath(name).name.partition(".")[0])
         self._record: Record | None = None
         self._answers: StoredAnswers | None = None
@@ -226,7 +229,7 @@ class _Check:
         assert self._answers is not None
         found = self.found
         try:
-            own = own_data(record, self._catalog)
+            own = own_data(record, self._catalog, self._read_files)
         except NoOwnData as error:
             found.notes.append(f"its targets were not checked: {error}")
             found.faults += list(score_faults(record, self._answers, metrics, None))

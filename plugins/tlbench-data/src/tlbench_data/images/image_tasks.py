@@ -55,6 +55,7 @@ class Cifar10(ImageTask):
     output = Classes(("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"))
     description = "Photographs of 32x32 pixels in ten classes; validation is carved from train"
     source = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
+    licence = "none stated"
     sizes: ClassVar[Mapping[str, int]] = MappingProxyType({"train": 50_000, "test": 10_000})
 
     def split(self, name: SplitName) -> Examples | None:

@@ -24,6 +24,7 @@ class LiteTask(Task):
     seed: int = 0
 
     modality = "text"
+    licence = "Apache-2.0"
     slices = ("phenomenon", "frame")
     group = "sentence template"
     frames: ClassVar[Sequence[Frame]] = ()
