@@ -1,7 +1,11 @@
 """The pyramid of maps: the same at every cut, cached for a frozen backbone, and trained like any encoder."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tlbench_dense.pyramid.feature_maps import FeatureMaps, feature_maps
 from tlbench_dense.scenes.scene_tasks import DigitBoxes, DigitMasks
 from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
@@ -10,7 +14,7 @@ from tlbench_peft.low_rank import Lora
 from tlbench_timm.backbone import TimmBackbone
 from tlbench_timm.fractals.backbones import FractalBackbone
 
-from tlbench import Backbone, Protocol
+from tlbench import Backbone, Example, Examples, Protocol
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toys import ToyBackbone
@@ -90,6 +94,30 @@ def test_every_strategy_trains_what_it_says(strategy, task, tmp_path):
     job = make_job(strategy, RESNET, task, dict(fitted.result.params), Protocol(max_steps=2, precision="fp32"), seed=1)
     again = strategy.load(job, tmp_path / "kept").predict(data)
     assert again.values.tolist() == predicted.values.tolist()
+
+
+def test_models_of_transformers_give_maps_of_whole_images(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    from tlbench_hf.plugin import tlbench_resolve
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 20}
+    transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=32, patch_size=8)).save_pretrained(tmp_path)
+    # It crops, which would hide what lies at the edges.
+    processor = {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 48}, "do_center_crop": True}
+    processor["crop_size"] = {"height": 32, "width": 32}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    backbone = tlbench_resolve("backbone", f"hf:{tmp_path}")
+    task = DigitMasks(**{**TINY, "side": 48})
+    assert backbone.supports(task.output) is None
+    view = task.output.view(backbone.load())
+    assert [level.shape for level in view.levels] == [(16, 4, 4)] * 4
+    edge = np.zeros((48, 48, 3), dtype=np.uint8)
+    edge[:, :6] = 255
+    data = backbone.featurize(Examples([Example("x", (Image.fromarray(edge),), "48x48:0,2304")]), task.output)
+    pixels = data.batch([0])["pixel_values"][0, 0]
+    assert (pixels[:, :3] > pixels[:, 6:].max()).all()
+    fitted = Rehearsal(HeadOnly(), backbone, task, Protocol(max_steps=1, precision="fp32")).fit_ok()
+    assert fitted.result.validation is not None
 
 
 def test_what_gives_no_maps_says_so():

@@ -166,7 +166,7 @@ class Backbone:
         if output.reads == "prompt" and type(self).head is Backbone.head:
             return f"{self.name} has no decoder, which a task with texts as answers needs"
         if output.reads == "map" and not self.gives_maps:
-            return f"{self.name} gives no maps of an image's features, which {type(output).__name__} needs: use timm's"
+            return f"{self.name} gives no maps of an image's features, which {type(output).__name__} needs"
         return None
 
     def featurize(self, examples: Examples, output: Output) -> Data:

@@ -112,7 +112,8 @@ def image_data(
     items = [example.inputs[0] for example in examples]
     owners, regions = list(range(len(examples))), None
     if output.reads == "map":
-        sizes = [rgb(item).size for item in items]
+        # Of files the headers are enough.
+        sizes = [item.size if isinstance(item, ImageFile) else rgb(item).size for item in items]
         parts = [(owner, region) for owner in owners for region in output.regions(*sizes[owner])]
         owners, regions = [owner for owner, _ in parts], [region for _, region in parts]
         made = f"{made} regions:{hashlib.sha256(repr(regions).encode()).hexdigest()[:16]}"

@@ -174,3 +174,18 @@ def test_an_image_opened_otherwise_has_another_fingerprint(tmp_path):
     # In memory, an image counts as what is shown of it.
     shown = ImageFile(tmp_path / "layer.png", "0").open()
     assert Examples([Example("0", (layer,))]).fingerprint == Examples([Example("0", (shown,))]).fingerprint
+
+
+def test_the_size_is_that_of_the_opened_image(tmp_path):
+    plain, turned = tmp_path / "plain.png", tmp_path / "turned.jpg"
+    Image.new("RGB", (30, 20)).save(plain)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(turned, exif=exif)
+    for path, size in ((plain, (30, 20)), (turned, (20, 30))):
+        file = ImageFile.read(path, "0")
+        assert file.size == file.open().size == size
+    plain.write_bytes(b"no image")
+    for path in (plain, tmp_path / "absent.png"):
+        with pytest.raises(DataError, match=path.name):
+            _ = ImageFile(path, "0").size

@@ -151,7 +151,7 @@ class HFBackbone(Backbone):
         A model that is not on this machine counts as supporting every output.
         """
         if output.reads != "prompt":
-            return None
+            return super().supports(output)
         try:
             folder = self._local_folder()
         except UsageError as error:

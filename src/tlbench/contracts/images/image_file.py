@@ -69,6 +69,23 @@ class ImageFile:
         """
         return self._decoded()[0]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as `open` gives them, from the file's header unless its EXIF turns the image.
+
+        Raises:
+            DataError: The file is missing or is not a readable image.
+        """
+        from PIL import Image
+
+        if "orientation" in self.adjusted:
+            return self.open().size
+        try:
+            with Image.open(self.path, formats=tuple(FORMATS)) as image:
+                return image.size
+        except Exception as error:
+            raise DataError(f"{self.path}: not an image that can be read: {' '.join(str(error).split())}") from error
+
     def _decoded(self) -> tuple[Image, tuple[Adjustment, ...]]:
         from PIL import Image, UnidentifiedImageError
 

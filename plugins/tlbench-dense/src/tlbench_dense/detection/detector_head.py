@@ -40,7 +40,7 @@ class DetectorHead(Head):
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> dict[str, Any]:
         """Returns the outputs of the detector's head with its anchors."""
-        found: dict[str, Any] = self.detector(as_feature_maps(encoder).maps(hidden))
+        found: dict[str, Any] = self.detector(as_feature_maps(encoder).maps(hidden, like=next(self.parameters())))
         return found
 
     def loss(self, logits: dict[str, Any], targets: Tensor) -> Tensor:

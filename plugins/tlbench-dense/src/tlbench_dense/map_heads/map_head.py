@@ -39,7 +39,7 @@ class MapHead(Head):
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
         """Returns logits (B, K, h, w) at the size of the finest map."""
-        logits: Tensor = self.decoder(as_feature_maps(encoder).maps(hidden))
+        logits: Tensor = self.decoder(as_feature_maps(encoder).maps(hidden, like=next(self.parameters())))
         return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -141,9 +141,15 @@ class FeatureMaps(Encoder):
             parts.append(found[stop].x.flatten(1))
         return Hidden(torch.cat(parts, dim=1))
 
-    def maps(self, hidden: Hidden) -> list[Tensor]:
-        """Returns the maps of all levels, (B, C, H, W) each, from the finest to the coarsest."""
-        parts = hidden.x.split(self._sizes(len(self.stages)), dim=1)
+    def maps(self, hidden: Hidden, like: Tensor | None = None) -> list[Tensor]:
+        """Returns the maps of all levels, (B, C, H, W) each, from the finest to the coarsest.
+
+        Args:
+            hidden: The output of the last stage.
+            like: A weight of the head, whose dtype the maps get; a backbone may have weights in bf16.
+        """
+        x = hidden.x if like is None else hidden.x.to(like.dtype)
+        parts = x.split(self._sizes(len(self.stages)), dim=1)
         return [part.reshape(len(part), *level.shape) for part, level in zip(parts, self.levels, strict=True)]
 
     def pool(self, hidden: Hidden) -> Tensor:

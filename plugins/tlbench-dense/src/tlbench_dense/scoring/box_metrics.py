@@ -55,10 +55,14 @@ class AveragePrecision(Metric):
             return np.where(total > 0, 0.0, np.nan)
         ends = np.flatnonzero(np.append(found.scores[1:] != found.scores[:-1], True))
         of_boxes = weights[:, found.images]
-        parts = [
-            _precision(of_boxes, hits, misses, ends, total)
-            for hits, misses in zip(found.hits[self.overlaps], found.misses[self.overlaps], strict=True)
-        ]
+        # Which boxes count depends on the least overlap only where there are crowds.
+        so_far: dict[bytes, Floats] = {}
+        parts = []
+        for hits, misses in zip(found.hits[self.overlaps], found.misses[self.overlaps], strict=True):
+            counted = hits | misses
+            if (key := counted.tobytes()) not in so_far:
+                so_far[key] = np.cumsum(of_boxes * counted, axis=1)
+            parts.append(_precision(of_boxes, hits, so_far[key], ends, total))
         return np.where(total > 0, np.mean(parts, axis=0), np.nan)
 
 
@@ -84,30 +88,33 @@ class AverageRecall(AveragePrecision):
             return np.where(total > 0, (right / total[:, None]).mean(1), np.nan)
 
 
-def _precision(weights: Floats, hits: np.ndarray, misses: np.ndarray, ends: np.ndarray, total: Floats) -> Floats:
+def _precision(weights: Floats, hits: np.ndarray, so_far: Floats, ends: np.ndarray, total: Floats) -> Floats:
     """Returns the average precision (R,) at 101 recalls, from boxes in falling order of score.
 
     Args:
         weights: (R, D) of the boxes.
         hits: (D,) whether a box hits an object.
-        misses: (D,) whether it hits none.
+        so_far: (R, D) the weights of all boxes up to each that hit or miss an object.
         ends: The last box of each score.
         total: (R,) the number of objects.
     """
     import numpy as np
 
-    right = np.cumsum(weights * hits, axis=1)[:, ends]
-    wrong = np.cumsum(weights * misses, axis=1)[:, ends]
-    recall = right / np.maximum(total, 1)[:, None]
-    precision = right / (right + wrong + np.spacing(1))
+    # Recall rises at hits alone, and precision falls at all other boxes, so that hits are all that is looked at.
+    places = np.flatnonzero(hits)
+    if not len(places):
+        return np.zeros(len(weights))
+    stops = ends[np.searchsorted(ends, places)]
+    last = np.searchsorted(places, stops, side="right") - 1
+    right = np.cumsum(weights[:, places], axis=1)[:, last]
+    precision = right / (so_far[:, stops] + np.spacing(1))
     # The best precision at this recall or a higher one.
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    wanted = np.linspace(0.0, 1.0, RECALLS)
-    sums = np.empty(len(weights))
-    for row in range(len(weights)):
-        places = np.searchsorted(recall[row], wanted, side="left")
-        sums[row] = best[row, places[places < len(ends)]].sum()
-    return sums / RECALLS
+    recall = right / np.maximum(total, 1)[:, None]
+    # How many of the recalls are reached with each hit.
+    reached = np.searchsorted(np.linspace(0.0, 1.0, RECALLS), recall.reshape(-1), side="right").reshape(recall.shape)
+    steps = np.diff(reached, axis=1, prepend=0)
+    return np.asarray((best * steps).sum(1) / RECALLS)
 
 
 def _mean_where_defined(parts: list[Floats]) -> Floats:

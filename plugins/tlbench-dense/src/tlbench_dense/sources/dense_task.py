@@ -168,8 +168,6 @@ def _divided(task: AnnotatedFolder) -> dict[str, Examples]:
 
 
 def _example(found: AnnotatedImage, task: AnnotatedFolder, numbers: Mapping[str, int], counts: Counter[str]) -> Example:
-    from PIL import Image
-
     from tlbench_dense.kinds.class_runs import encoded
 
     if not found.image.is_file():
@@ -179,8 +177,7 @@ def _example(found: AnnotatedImage, task: AnnotatedFolder, numbers: Mapping[str,
         raise DataError(
             f"{found.image}: its EXIF turns it, so that it is unclear which way the annotations are; save it turned"
         )
-    with Image.open(found.image) as opened:
-        width, height = opened.size
+    width, height = image.size
     if found.draw is not None:
         return Example(found.id, (image,), encoded(found.draw(width, height)))
     boxes = _boxes(found, (width, height), numbers, task.faults, counts)

@@ -40,6 +40,7 @@ class HFVision(Backbone):
     """"mean" over positions, "first" token, or the model's own "pooler"; None for the default of its family."""
 
     modality = "image"
+    gives_maps = True
 
     def __post_init__(self) -> None:
         if self.readout is not None and self.readout not in ("mean", "first", "pooler"):

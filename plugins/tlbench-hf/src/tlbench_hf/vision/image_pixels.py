@@ -48,6 +48,15 @@ class Processor:
         pixels: np.ndarray = np.asarray(batch[0]).astype(np.uint8)
         return pixels
 
+    def prepare_whole(self, image: Image) -> np.ndarray:
+        """Returns the pixels of the whole image, without cropping, each side resized on its own."""
+        from PIL import Image as Images
+
+        height, width = self.size
+        resample = getattr(self.library, "resample", None)
+        resized = image.resize((width, height), Images.Resampling.BICUBIC if resample is None else resample)
+        return np.asarray(resized).transpose(2, 0, 1)
+
 
 @lru_cache(maxsize=8)
 def load_processor(folder: Path) -> Processor:
@@ -102,10 +111,10 @@ def featurize(examples: Examples, output: Output, folder: Path) -> Data:
     return image_data(
         examples,
         output,
-        processor.prepare,
+        processor.prepare_whole if output.reads == "map" else processor.prepare,
         size=processor.size,
         normalise=processor.normalise,
-        made=f"transformers-{VERSION}:{processor.identity}",
+        made=f"transformers-{VERSION}{' whole' if output.reads == 'map' else ''}:{processor.identity}",
         versions={"transformers": transformers.__version__, "pillow": PIL.__version__},
     )
 
