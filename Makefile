@@ -32,7 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services test-faults nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -78,6 +78,10 @@ tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
 format: env  ## Put the code in shape.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+test-faults: env  ## The long forms of the tests of faults (docs/reliability.md). TLBENCH_TEST_KILLS=0.2 makes a fifth of the kills.
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 -s tests/running/faults tests/running/test_kills.py \
+		tests/running/forking/test_soak.py tests/finding/test_find_kills.py $(ARGS)
 
 soak: env  ## The long tests: runs killed at random moments, and memory measured beside its estimate.
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)

@@ -30,6 +30,7 @@ from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.system.stop_signals import is_raised_by_code
 
 GROUP = "tlbench"
 MODULES_VARIABLE = "TLBENCH_PLUGINS"
@@ -134,7 +135,9 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
     try:
         return call()
     # SystemExit too, since some libraries exit where a licence or a driver is missing; Ctrl-C still ends the command.
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and not is_raised_by_code(error):
+            raise
         broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
         return None
 

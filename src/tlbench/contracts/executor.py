@@ -238,11 +238,11 @@ class ExecutorRequest:
     """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
     """File to which workers redirect their stdout and stderr."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """`FitOrder.environment` of all orders of the run."""
     memory_bytes: int | None = None
     """Main memory that all workers together may hold; an executor ends a worker that takes more, and reports it as
     lost for lack of memory (`WorkerLost.oom`). None for no limit."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """`FitOrder.environment` of all orders of the run."""
 
 
 @runtime_checkable

@@ -63,16 +63,17 @@ class CellRun:
         lease = folder.lease()
         if lease is None:
             return None
-        if attempt.record:
-            folder.drop_deleted(Path(attempt.record))
-        return cls(attempt, catalog, defaults, folder, lease)
+        try:
+            if attempt.record:
+                folder.drop_deleted(Path(attempt.record))
+            return cls(attempt, catalog, defaults, folder, lease)
+        except BaseException:
+            # A later run in this process would wait for the lease for ever.
+            lease.release()
+            raise
 
     def seconds_left(self, purpose: Purpose) -> float | None:
-        """Returns the seconds left for orders of a purpose; None without a limit.
-
-        The time of earlier processes counts as used. The search has to leave time for the final fits; once the winner
-        is frozen it has 0 seconds, even without a limit.
-        """
+        """Returns the seconds left for orders of a purpose; a search leaves some for the finals; None for no limit."""
         limit, elapsed = self.cell.protocol.max_seconds, self._in_flight.seconds
         if purpose == "search" and self._finals is not None:
             return 0.0
@@ -160,7 +161,9 @@ class CellRun:
         # Loaded for a frozen cell too: its trials belong in the record.
         if params is None:
             self._search = CellSearch(self.cell, self._settings, self._folder, self._reused)
-        if winner is not None:
+        # Trials that damage has taken are fitted again first, although the winner stays what it is.
+        has_trials = self._search is None or self._search.is_complete
+        if winner is not None and (has_trials or winner.trials_planned is not None):
             self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
         self._ladder = OomLadder(self._settings.batch_rows, (*self._folder.trials(), *self._folder.finals()))
 
@@ -199,7 +202,7 @@ class CellRun:
         assert self._search is not None
         # The winner goes to disk before any order that opens the test split exists. This is the seal: nothing that is
         # seen on the test split can change what is chosen.
-        winner = self._search.winner()
+        winner = self._folder.winner() or self._search.winner()
         self._folder.freeze(winner)
         if self.cell.protocol.is_searched:
             self._search.export()
@@ -257,8 +260,7 @@ class CellRun:
         self._unverified = []
         self._folder.add_provenance(answer.made_with)
         if order.purpose == "score":
-            self._take_scores(answer)
-            return
+            return self._take_scores(answer)
         results = list(answer.results)
         check_answer(order, results)
         if any(one.status == "oom" for one in results):
