@@ -44,6 +44,8 @@ def failure_of(error: BaseException, folder: str) -> CellFailed:
     Raises:
         StoreError: The disk is full or read-only, or the cell's folder cannot be written, which ends the run.
     """
+    if isinstance(error, StoreError):
+        raise error
     if isinstance(error, OSError):
         raise_if_disk_full(error, folder)
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
