@@ -253,8 +253,8 @@ class Executor(Protocol):
     `close` after errors too.
 
     An executor guarantees that `wait` eventually returns every submitted order, even if its worker died or the order
-    was cancelled. Retrying is the run's job: an executor reports a lost worker and never resubmits an order itself. After
-    an answer in which a fit has the status `oom`, it should give the next order to a fresh process.
+    was cancelled. Retrying is the run's job: an executor reports a lost worker and never resubmits an order itself.
+    After an answer in which a fit has the status `oom`, it should give the next order to a fresh process.
     """
 
     def capacity(self) -> Capacity:

@@ -188,9 +188,9 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         name = f"hf:{source}@{revision}"
         raise UsageError(
-            f"{name} {_why_not_here(source, revision, optional)}: {reason}: it needs config.json, the tokenizer or image"
-            f" processor and model*.safetensors of this revision; run `tlbench fetch --backbone {name}` where the hub can"
-            " be reached, or give a folder that has them, as hf:/path/to/folder"
+            f"{name} {_why_not_here(source, revision, optional)}: {reason}: it needs config.json, the tokenizer or"
+            f" image processor and model*.safetensors of this revision; run `tlbench fetch --backbone {name}` where the"
+            " hub can be reached, or give a folder that has them, as hf:/path/to/folder"
         ) from error
     if lacks := _missing_files(fetched, optional):
         raise UsageError(f"hf:{source}@{revision} has no {lacks}")
