@@ -114,6 +114,10 @@ format: env  ## Put the code in shape.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+test-faults: env  ## The long forms of the tests of faults (docs/reliability.md). TLBENCH_TEST_KILLS=0.2 makes a fifth of the kills.
+	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 -s tests/running/faults tests/running/test_kills.py \
+		tests/running/forking/test_soak.py tests/finding/test_find_kills.py $(ARGS)
+
 soak: env  ## The long tests: runs killed at random moments, and memory measured beside its estimate.
 	@OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(PYTEST) -m soak --timeout 3600 $(ARGS)
 

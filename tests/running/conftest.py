@@ -30,9 +30,9 @@ class Runs:
             raise UsageError(str(planned.skips))
         return planned
 
-    def run(self, strategies, executor="inline", fresh="none", jobs=1, keep_models="none", **what):
+    def run(self, strategies, executor="inline", fresh="none", jobs=1, keep_models="none", retry=(), **what):
         planned = self.plan(strategies, **what)
-        settings = Settings(executor, jobs, "cpu", fresh, keep_models=keep_models)
+        settings = Settings(executor, jobs, "cpu", fresh, keep_models=keep_models, retry=retry)
         self.ran = self.go(planned, settings)
         return [self.store.record(cell.id) for cell in planned.cells]
 

@@ -74,6 +74,8 @@ def test_a_repository_that_is_nowhere_is_one_clear_line(hub_cache, no_network):
     with pytest.raises(UsageError, match=f"{NAME} is not in the local hub cache and cannot be downloaded") as raised:
         resolve(NAME).load()
     assert "\n" not in str(raised.value)
+    assert "config.json, the tokenizer or image processor and model*.safetensors" in str(raised.value)
+    assert f"run `tlbench fetch --backbone {NAME}` where the hub can be reached" in str(raised.value)
 
 
 def test_a_name_without_a_commit_is_pinned_to_the_newest_on_the_hub_and_stays_so(hub_cache, monkeypatch, capsys):

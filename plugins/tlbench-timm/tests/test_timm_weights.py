@@ -122,7 +122,7 @@ def test_weights_that_are_not_here_are_one_line():
     with pytest.raises(UsageError, match=r"pin what to fetch, as timm:test_vit\.r160_in1k@<commit>") as caught:
         backbone.load()
     assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="cannot be downloaded"):
+    with pytest.raises(UsageError, match=r"cannot be downloaded.*model.safetensors of timm/.* run `tlbench fetch"):
         resolved(f"timm:test_vit.r160_in1k@{COMMIT}").fetch()
     assert len(backbone.load(pretrained=False).stages) == 7
 

@@ -160,8 +160,8 @@ MaxMemory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="Skip fits that need more memory by estimate, and start only the workers that fit in it: 24GiB; 0 for no"
-        " limit. Default: all memory of the machine, or of its GPU.",
+        help="Skip fits that need more memory by estimate, start only the workers that fit in it, and end one that"
+        " takes more main memory: 24GiB; 0 for no limit. Default: all memory of the machine, or of its GPU.",
     ),
 ]
 DataRoot = Annotated[

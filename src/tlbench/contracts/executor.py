@@ -245,11 +245,11 @@ class ExecutorRequest:
     """`auto`, `cpu`, `cuda` or `cuda:<n>`, from `--device`."""
     log: str = ""
     """File to which workers redirect their stdout and stderr."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """`FitOrder.environment` of all orders of the run."""
     memory_bytes: int | None = None
     """Main memory that all workers together may hold; an executor ends a worker that takes more, and reports it as
     lost for lack of memory (`WorkerLost.oom`). None for no limit."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """`FitOrder.environment` of all orders of the run."""
 
 
 @runtime_checkable
@@ -261,6 +261,7 @@ class Executor(Protocol):
 
     An executor guarantees that `wait` eventually returns every submitted order, even if its worker died or the order
     was cancelled. Retrying is the run's job: an executor reports a lost worker and never resubmits an order itself.
+    After an answer in which a fit has the status `oom`, it should give the next order to a fresh process.
     """
 
     def capacity(self) -> Capacity:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -59,7 +60,8 @@ class Clock:
 
 def stored_seconds(file: Path) -> float | None:
     """Returns the seconds in the file of a clock, or None if it is missing or damaged."""
-    stored = read_sealed(file, _Elapsed | float)
     # Earlier versions wrote a number alone.
+    kind: Any = _Elapsed | float
+    stored: _Elapsed | float | None = read_sealed(file, kind)
     seconds = stored.seconds if isinstance(stored, _Elapsed) else stored
     return seconds if seconds is not None and 0 <= seconds < float("inf") else None

@@ -91,8 +91,8 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None),
         settings.device,
         str(store.root.resolve() / "work" / LOG),
-        settings.room.bytes if settings.room is not None and settings.room.host else None,
         own_environment(),
+        settings.room.bytes if settings.room is not None and settings.room.host else None,
     )
     executor = catalog.executor(settings.executor).item.start(request)
     try:

@@ -95,8 +95,11 @@ def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
             stamp = stamp_of(os.fstat(handle))
         finally:
             os.close(handle)
-    except BaseException:
+    except BaseException as error:
         _remove(temporary)
+        if isinstance(error, OSError):
+            # A failed write, unlike a failed open, does not say which file it was.
+            error.filename = error.filename or str(path)
         raise
     return temporary, stamp
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import signal
-from types import FrameType
+from types import FrameType, TracebackType
 
 
 class Stopped(KeyboardInterrupt):
@@ -39,6 +40,20 @@ def stop_on_signals() -> None:
         # nohup starts a process that ignores SIGHUP.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, stop)
+
+
+def is_raised_by_code(error: KeyboardInterrupt) -> bool:
+    """Returns whether a `raise` statement made a KeyboardInterrupt, as in a faulty plugin, and not a signal."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    # Ctrl-C interrupts any instruction; what raises on purpose stands at this one.
+    raising = dis.opmap["RAISE_VARARGS"]
+    return type(error) is KeyboardInterrupt and trace is not None and _opcode(trace) == raising
+
+
+def _opcode(trace: TracebackType) -> int:
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti]
 
 
 def exit_status(stop: BaseException) -> int:

@@ -191,7 +191,12 @@ def fetched_folder(source: str, revision: str | None, optional: Collection[str] 
     # The hub client lets exceptions of its HTTP library through, and that library differs between releases.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"hf:{source}@{revision} {_why_not_here(source, revision, optional)}: {reason}") from error
+        name = f"hf:{source}@{revision}"
+        raise UsageError(
+            f"{name} {_why_not_here(source, revision, optional)}: {reason}: it needs config.json, the tokenizer or"
+            f" image processor and model*.safetensors of this revision; run `tlbench fetch --backbone {name}` where the"
+            " hub can be reached, or give a folder that has them, as hf:/path/to/folder"
+        ) from error
     if lacks := _missing_files(fetched, optional):
         raise UsageError(f"hf:{source}@{revision} has no {lacks}")
     return fetched

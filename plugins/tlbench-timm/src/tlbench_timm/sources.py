@@ -104,8 +104,9 @@ def fetched_file(architecture: str, revision: str | None) -> Path:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"timm:{architecture}@{revision} is not in the local hub cache and cannot be downloaded: {reason}; "
-            f"{alternative}"
+            f"timm:{architecture}@{revision} is not in the local hub cache and cannot be downloaded: {reason}: it needs"
+            f" config.json and {filename} of {repository} at this revision; run"
+            f" `tlbench fetch --backbone timm:{architecture}@{revision}` where the hub can be reached, {alternative}"
         ) from error
 
 

@@ -16,6 +16,7 @@ import pluggy
 
 from tlbench.catalog.loading.api_check import fault_of_api, fault_of_requirement
 from tlbench.catalog.loading.load_watch import LoadWatch
+from tlbench.system.stop_signals import is_raised_by_code
 
 GROUP = "tlbench"
 """The group of entry points that name the modules of plugins."""
@@ -64,7 +65,9 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
     try:
         return call()
     # SystemExit too, since some libraries exit where a licence or a driver is missing; Ctrl-C still ends the command.
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and not is_raised_by_code(error):
+            raise
         broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
         return None
 

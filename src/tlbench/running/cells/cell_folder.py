@@ -250,7 +250,7 @@ class CellFolder:
             return 0.0
         finished = [path.stat().st_mtime for path in self._finished()]
         total = 0.0
-        for start, end in zip(began, [*began[1:], math.inf], strict=True):
+        for start, end in zip(began, [*began[1:], math.inf], strict=False):
             total += max((time - start for time in finished if start <= time < end), default=0.0)
         return total
 

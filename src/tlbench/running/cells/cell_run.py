@@ -69,9 +69,14 @@ class CellRun:
         lease = folder.lease()
         if lease is None:
             return None
-        if attempt.record:
-            folder.drop_deleted(Path(attempt.record))
-        return cls(attempt, catalog, defaults, folder, lease)
+        try:
+            if attempt.record:
+                folder.drop_deleted(Path(attempt.record))
+            return cls(attempt, catalog, defaults, folder, lease)
+        except BaseException:
+            # A later run in this process would wait for the lease for ever.
+            lease.release()
+            raise
 
     def seconds_left(self, purpose: Purpose) -> float | None:
         """Returns the seconds left for orders of a purpose; None without a limit, 0 for a search that has ended."""
@@ -158,7 +163,9 @@ class CellRun:
             self._search = CellSearch(self.cell, self._settings, self._folder, self._reused, self._shared)
         if self._shared is not None and (winner is not None or not self._search or not self._search.is_shared):
             self._shared.claim_end()
-        if winner is not None:
+        # Trials that damage has taken are fitted again first, although the winner stays what it is.
+        has_trials = self._search is None or self._search.is_complete
+        if winner is not None and (has_trials or winner.trials_planned is not None):
             self._finals = FinalFits(winner, self._folder, self._reused, self._futility)
         self._ladder = OomLadder(self._settings.batch_rows, (*self._folder.trials(), *self._folder.finals()))
 
@@ -198,7 +205,7 @@ class CellRun:
         if self._shared is not None:
             self._shared.claim_end()
         # The seal: the winner goes to disk before any order that opens the test split exists.
-        winner = self._search.winner()
+        winner = self._folder.winner() or self._search.winner()
         self._folder.freeze(winner)
         if self.cell.protocol.is_searched:
             self._search.export()
@@ -255,8 +262,7 @@ class CellRun:
         self._unverified = []
         self._folder.add_provenance(answer.made_with)
         if order.purpose == "score":
-            self._take_scores(answer)
-            return
+            return self._take_scores(answer)
         results = results_of(order, answer)
         if any(one.status == "oom" for one in results):
             if again := self._ladder.again(order):

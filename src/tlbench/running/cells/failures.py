@@ -45,6 +45,8 @@ def failure_of(error: BaseException, folder: str) -> CellFailed:
     Raises:
         StoreError: The disk is full or read-only, or the cell's folder cannot be written, which ends the run.
     """
+    if isinstance(error, StoreError):
+        raise error
     if isinstance(error, OSError):
         raise_if_disk_full(error, folder)
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
@@ -63,11 +65,16 @@ def check_answer(order: FitOrder, results: Sequence[FitResult]) -> None:
         raise CellFailed("failed", "the executor answered other fits than it was given")
 
 
-def raise_if_disk_full(error: OSError, folder: str) -> None:
-    """Raises `StoreError` if the disk is full, read-only or broken, or the folder cannot be written: that ends the run.
+def is_folders_fault(error: OSError, folder: str) -> bool:
+    """Returns whether the disk is full, read-only or broken, or a file in the folder cannot be written.
 
-    A folder that somebody has removed is no reason to end it.
+    A folder that somebody has removed is a fault of the cell alone.
     """
-    is_inside = isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
-    if error.errno in DISK_FULL or (is_inside and error.errno in FOLDER_FAULTS):
+    is_inside = isinstance(error.filename, str) and bool(folder) and Path(error.filename).is_relative_to(folder)
+    return error.errno in DISK_FULL or (is_inside and error.errno in FOLDER_FAULTS)
+
+
+def raise_if_disk_full(error: OSError, folder: str) -> None:
+    """Raises `StoreError`, which ends the run, if the disk or the folder is to blame for an error."""
+    if is_folders_fault(error, folder):
         raise StoreError(f"{folder}: {error.strerror or error}") from error

@@ -23,7 +23,7 @@ from tlbench.contracts.record import FitResult
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.running.cell_memory import CellMemory
-from tlbench.running.cells.failures import DISK_FULL
+from tlbench.running.cells.failures import is_folders_fault
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
@@ -86,7 +86,7 @@ class Worker:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
             # No cell is to blame for a full disk, so the run ends instead of failing cell after cell.
-            if error.errno not in DISK_FULL:
+            if not is_folders_fault(error, order.folder):
                 return self._failed(error)
             reason = f"{order.folder}: {' '.join(str(error).split())[:200]}"
             return OrderResult(worker=self.name, error=reason, ends_run=True)

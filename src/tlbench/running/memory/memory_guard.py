@@ -22,6 +22,7 @@ RESERVE_BYTES = 1 << 28
 """Available memory of the machine, 256 MiB, below which the largest worker is ended."""
 _OWN = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB", re.MULTILINE)
 _AVAILABLE = re.compile(rb"^MemAvailable:\s+(\d+) kB", re.MULTILINE)
+_TOTAL = re.compile(rb"^MemTotal:\s+(\d+) kB", re.MULTILINE)
 
 
 class MemoryGuard:
@@ -34,7 +35,10 @@ class MemoryGuard:
             limit_bytes: The memory that all workers together may hold; None to look at the machine's memory alone.
             proc: The folder of process files.
         """
-        self._limit, self._proc = limit_bytes, proc
+        self._proc = proc
+        total = self._meminfo(_TOTAL)
+        # What the machine has is kept by looking at what is left, which is one file in place of one for each worker.
+        self._limit = None if limit_bytes is None or (total is not None and limit_bytes >= total) else limit_bytes
         self._lock = threading.Lock()
         self._handles: dict[int, int] = {}
         """The pidfd of each worker: a signal through it never reaches another process that got the same pid."""
@@ -79,14 +83,18 @@ class MemoryGuard:
             # Memory is freed only when a worker that was ended is gone, so wait for that before ending another.
             if not self._handles or self._verdicts:
                 return
+            limit, available = self._limit, self._available_bytes()
+            is_scarce = available is not None and available < RESERVE_BYTES
+            if limit is None and not is_scarce:
+                return
             held = {pid: self._own_bytes([pid, *_descendants(pid)]) for pid in self._handles}
             # What workers share with the process that they were forked from counts once.
             shared = sum(self._baselines.values()) - max(self._baselines.values())
             total = sum(held.values()) - shared
             largest = max(held, key=lambda pid: held[pid])
-            if self._limit is not None and total > self._limit:
-                room = f"{size_text(self._limit)} for {'all workers' if len(held) > 1 else 'it'} (--max-memory)"
-            elif (available := self._available_bytes()) is not None and available < RESERVE_BYTES:
+            if limit is not None and total > limit:
+                room = f"{size_text(limit)} for {'all workers' if len(held) > 1 else 'it'} (--max-memory)"
+            elif is_scarce and available is not None:
                 room = f"only {size_text(available)} left on this machine"
             else:
                 return
@@ -107,8 +115,11 @@ class MemoryGuard:
         return 1024 * total
 
     def _available_bytes(self) -> int | None:
+        return self._meminfo(_AVAILABLE)
+
+    def _meminfo(self, line: re.Pattern[bytes]) -> int | None:
         with suppress(OSError):
-            if match := _AVAILABLE.search((self._proc / "meminfo").read_bytes()):
+            if match := line.search((self._proc / "meminfo").read_bytes()):
                 return 1024 * int(match[1])
         return None
 

@@ -33,12 +33,18 @@ def write_table(path: Path, table: pa.Table) -> None:
     # Renamed only when complete, so that a kill never leaves half a file under the final name. The random part of the
     # name keeps two processes from writing to one temporary file.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    try:
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        # A failed write, unlike a failed open, does not say which file it was.
+        error.filename = error.filename or str(path)
+        raise
 
 
 def digests_of(folder: Path, names: Iterable[str | None]) -> dict[str, str]:

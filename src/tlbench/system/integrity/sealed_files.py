@@ -20,7 +20,7 @@ _MAX_BYTES = 2**30
 _log = logging.getLogger(__name__)
 
 
-def read_sealed(path: Path, kind: type[T] | Any) -> T | None:
+def read_sealed(path: Path, kind: type[T]) -> T | None:
     """Returns the value in a file; None if there is no file, or it is damaged or holds something else.
 
     Files without a digest, which earlier versions wrote, are read as they are.
