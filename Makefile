@@ -32,7 +32,7 @@ SERVICES := .venv-services
 SERVICES_PATH := src:plugins/tlbench-mlflow/src:plugins/tlbench-wandb/src
 SERVICE_TESTS := $(wildcard plugins/*/tests/test_*_service.py)
 
-.PHONY: help env run test test-processors test-services nightly check tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
+.PHONY: help env run test test-processors test-services nightly check docs reference tour format soak bench bench-gpu bench-find-grid bench-find-replay bench-growth bench-ranks bench-ranks-tasks peers constraints leaderboards leaderboards-run site \
 	clean
 
 help:  ## Say what there is to make.
@@ -70,7 +70,14 @@ check: env  ## Style, types, layers, circles of files, names, file lengths; and 
 	@$(BIN)/python tools/file_length.py
 	@$(BIN)/python -m tools.architecture --check
 	@$(BIN)/python tools/tour_map.py --check
+	@$(BIN)/python -m tools.docs_site.references --check
 	@$(BIN)/python -m tools.leaderboards.site build/site
+
+docs: env  ## The documentation as a site, in build/docs; a dead link is an error.
+	@$(BIN)/python -m tools.docs_site build/docs
+
+reference: env  ## The pages of docs/reference, made of help texts and docstrings.
+	@$(BIN)/python -m tools.docs_site.references
 
 tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
 	@$(BIN)/python tools/tour_map.py
