@@ -6,14 +6,20 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Start", ("index.md", "start.md", "concepts.md", "choosing.md", "examples/README.md", "questions.md")),
+    (
+        "Start",
+        (
+            "index.md", "start.md", "installing*.md", "concepts.md", "choosing.md", "examples/README.md",
+            "questions.md",
+        ),
+    ),
     (
         "How to",
         (
             "howto/find.md", "howto/own-data.md", "howto/dirty-data.md", "howto/few-labels.md", "howto/imbalance.md",
-            "dense*.md", "howto/gpu.md", "clusters*.md", "nightly.md", "howto/use-the-winner.md", "howto/compare.md",
-            "howto/leaderboards.md", "python.md",
-            "howto/add-*.md", "plugins.md", "howto/*.md",
+            "dense*.md", "howto/gpu.md", "clusters*.md", "clusters/*.md", "nightly.md", "howto/use-the-winner.md",
+            "howto/compare.md", "howto/leaderboards.md", "python.md", "howto/add-*.md", "plugins.md",
+            "submissions*.md", "howto/*.md",
         ),
     ),
     (
@@ -23,7 +29,13 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Reference", ("reference/*.md", "json.md")),
     ("Results", ("leaderboards/README.md", "leaderboards/*.md")),
     ("Plugins", ("plugins/*.md",)),
-    ("Project", ("tour.md", "CONTRIBUTING.md", "CHANGELOG.md", "versioning*.md", "decisions/README.md", "*.md")),
+    (
+        "Project",
+        (
+            "tour.md", "CONTRIBUTING.md", "CHANGELOG.md", "versioning*.md", "releasing*.md", "licences*.md",
+            "decisions/README.md", "*.md",
+        ),
+    ),
 )  # fmt: skip
 """The sections in order, each with patterns of pages. A page belongs to the first pattern that it fits."""
 _FALLBACK = "*.md"

@@ -6,8 +6,11 @@ import csv
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,11 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
 RUN_ELSEWHERE = {"python.md": "tests/api/test_python_page.py"}
 """Pages whose blocks have a test of their own."""
+OTHER_CONVENTIONS = (
+    "clusters*.md", "dense*.md", "installing*.md", "licences*.md", "plugins.md", "releasing*.md", "reliability*.md",
+    "security*.md", "submissions*.md", "versioning*.md",
+)  # fmt: skip
+"""Pages whose blocks need services, weights or a release, or have tests of their own: their commands are parsed."""
 EXAMPLES_OF_DOCSTRINGS = "reference/"
 """Pages made of docstrings, whose examples are fragments: they are compiled."""
 PAGES = ["../README.md", *sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))]
@@ -32,11 +40,17 @@ def blocks(page):
     return blocks_of((DOCS / page).read_text(encoding="utf-8"))
 
 
+def has_other_conventions(page):
+    return any(fnmatch(page, pattern) for pattern in OTHER_CONVENTIONS)
+
+
 def reads_a_page():
     return [
         page
         for page in PAGES
-        if page not in RUN_ELSEWHERE and any(block.language in {"sh", "python", "toml"} for block in blocks(page))
+        if page not in RUN_ELSEWHERE
+        and not has_other_conventions(page)
+        and any(block.language in {"sh", "python", "toml"} for block in blocks(page))
     ]
 
 
@@ -114,7 +128,9 @@ def test_the_examples_of_docstrings_are_python(page):
             compile(block.text, f"{page}:{block.line}", "exec")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("decisions/")])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if not page.startswith("decisions/") and not has_other_conventions(page)]
+)
 def test_every_block_has_a_language_that_says_whether_it_runs(page):
     text = (DOCS / page).read_text(encoding="utf-8")
     assert indented_lines(text) == [], "code is fenced, with its language"
@@ -146,6 +162,67 @@ def test_the_conformance_tests_of_the_pages_pass(folder):
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed
     assert int(passed[1]) > 10 * len(ADDING), done.stdout[-500:]
+
+
+def command_lines(text):
+    """Yields the words of each line that calls `tlbench`, with the number of its line; shell operators end a call."""
+    for found in re.finditer(r"^ *(?:\$ )?((?:[A-Z_]+=\S+ +)*tlbench +(?:[^\n\\]|\\\n)*)", text, re.MULTILINE):
+        line = re.sub(r"\\\n", " ", found[1])
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+        lexer.whitespace_split = True
+        words = [word for word in lexer if not re.match(r"[A-Z_]+=", word)]
+        end = next((place for place, word in enumerate(words) if word[0] in "|&;<>"), len(words))
+        yield text.count("\n", 0, found.start()) + 1, words[1:end]
+
+
+@cache
+def all_commands():
+    import typer
+
+    from tlbench.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+def parsed(arguments):
+    """Parses a call, without running it."""
+    command = all_commands()
+    name, *rest = arguments
+    while True:
+        command = command.get_command(None, name)
+        assert command is not None, f"there is no command {name}"
+        if not hasattr(command, "commands"):
+            return command.make_context(name, [*rest])
+        name, *rest = rest
+
+
+CODE = re.compile(r"^( *)```(?:sh|console|bash)\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+WITH_COMMANDS = [
+    ROOT / "README.md",
+    *(page for folder in ("docs", "plugins", "benchmarks", "leaderboards") for page in (ROOT / folder).rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_have_the_options_that_they_are_given(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    wrong = []
+    for code in CODE.finditer(text):
+        for _, words in command_lines(code[0]):
+            if words and not words[0].startswith("-"):
+                try:
+                    parsed(words)
+                except Exception as error:
+                    wrong.append(f"{shlex.join(words)}: {error}")
+    assert wrong == []
+
+
+def test_a_wrong_option_is_found():
+    with pytest.raises(Exception, match="trails"):
+        parsed(["run", "--trails", "3"])
+    lines = command_lines("    A=b tlbench run -t 'x[a,b]' \\\n  --seeds 3 > file  # why\n    tlbench status | cat\n")
+    assert [words for _, words in lines] == [["run", "-t", "x[a,b]", "--seeds", "3"], ["status"]]
 
 
 def test_marks_are_comments_that_a_reader_sees():
