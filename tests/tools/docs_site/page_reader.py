@@ -17,8 +17,8 @@ from tlbench.cli.app import _main
 from tlbench.results.records.store import Store
 from tools.docs_site.code_blocks import Block
 
-STAND_INS = {"minilm-l6": "toy", "minilm-l3": "toy", "efficientnet-lite0": "fractal-resnet"}
-"""Backbones of the pages, and the small ones that tests use."""
+STAND_INS = {"minilm-l6": "toy", "minilm-l3": "toy", "efficientnet-lite0": "fractal-resnet", "sst2-lite": "toy-tone"}
+"""Names on the pages, and those of the small objects that tests use."""
 QUICK = "--executor inline --device cpu --jobs 1"
 STATUS_1_IS_AN_ANSWER = {"compare", "check"}
 """Commands whose exit status 1 is what the page is about."""
@@ -58,13 +58,19 @@ class PageReader:
     def call(self, line: str) -> None:
         """Runs a command line: `tlbench` or `python`, with variables before it and a file for its output after it."""
         words = shlex.split(line, comments=True)
-        while words and re.match(r"[A-Z_]+=", words[0]):
-            name, _, value = words.pop(0).partition("=")
-            if name == "TLBENCH_PLUGINS":
-                value = f"{os.environ[name]},{value}"
-            os.environ[name] = value
-        if not words:
-            return
+        exported = words[:1] == ["export"]
+        assigned = [word for word in words[exported:] if re.match(r"[A-Z_]+=", word)]
+        words = words[exported + len(assigned) :]
+        before = {**os.environ}
+        for name, _, value in (word.partition("=") for word in assigned):
+            os.environ[name] = f"{before[name]},{value}" if name == "TLBENCH_PLUGINS" else value
+        if words:
+            self._run(words, line)
+        if not exported:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def _run(self, words: list[str], line: str) -> None:
         file = Path(words.pop()) if words[-2:-1] == [">"] and words.pop(-2) else None
         printed = io.StringIO()
         with redirect_stdout(printed if file else sys.stdout):

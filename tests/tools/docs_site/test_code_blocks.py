@@ -100,8 +100,6 @@ def tables(folder):
     visits = [(text, label, f"p{n // 4}", f"2026-01-{n % 28 + 1:02}") for n, (text, label) in enumerate(texts)]
     table(folder / "visits.csv", ("note", "outcome", "patient", "date"), visits)
     table(folder / "new.csv", ("review", "question"), [("a lovely film", "a dull film")] * 3)
-    for name, count in (("train", 24), ("test", 12)):
-        (folder / f"shouting.{name}").write_text("".join(f"{'+-'[n % 2]}{name} line {n}\n" for n in range(count)))
 
 
 def images(folder):
@@ -152,6 +150,8 @@ def test_the_conformance_tests_of_the_pages_pass(folder):
             if block.file.endswith(".py"):
                 (folder / block.file).write_text(block.text + "\n", encoding="utf-8")
                 files += [block.file] if block.file.startswith("test_") else []
+            elif block.language == "python":
+                exec(compile(block.text, page, "exec"), {})
     assert len(files) == len(ADDING)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *files]
     paths = os.pathsep.join([str(folder), *filter(None, sys.path)])
