@@ -85,6 +85,7 @@ check: env  ## Style, types, layers, circles of files, names, file lengths; and 
 	@$(BIN)/python tools/file_length.py
 	@$(BIN)/python -m tools.architecture --check
 	@$(BIN)/python tools/tour_map.py --check
+	@$(BIN)/python -m tools.docs_site.references --check
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 dist: $(RELEASE)/.installed  ## Wheels and source distributions of all packages, checked, in dist/.
@@ -106,6 +107,12 @@ test-portable: env  ## What must hold on every system and version: identities, f
 
 release-version: env  ## The version of all packages: make release-version V=0.2.0
 	@$(BIN)/python -m tools.release.set_version $(V)
+
+docs: env  ## The documentation as a site, in build/docs; a dead link is an error.
+	@$(BIN)/python -m tools.docs_site build/docs
+
+reference: env  ## The pages of docs/reference, made of help texts and docstrings.
+	@$(BIN)/python -m tools.docs_site.references
 
 tour: env  ## Make the map in docs/tour.md of the modules' docstrings.
 	@$(BIN)/python tools/tour_map.py

@@ -24,6 +24,7 @@ import msgspec
 from tlbench.contracts.errors import PluginError
 
 Value: TypeAlias = bool | int | float | str
+"""A value of a hyperparameter."""
 
 
 class ParentCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +99,7 @@ class Choice(_Domain, frozen=True, tag="choice"):
 
 Domain: TypeAlias = Float | Int | Choice
 Space: TypeAlias = dict[str, Domain]
+"""A search space: a `Float`, `Int` or `Choice` for each hyperparameter, by name."""
 
 
 class When(dict[str, Domain]):

@@ -14,6 +14,7 @@ from tlbench.contracts.images.image_file import image_digest
 from tlbench.contracts.outputs import Output
 
 SplitName = Literal["train", "validation", "unlabeled", "test"]
+"""The name of a split: "train", "validation", "unlabeled" or "test"."""
 Modality = Literal["text", "image"]
 UnlabeledLike = Literal["none", "train", "test"]
 

@@ -61,9 +61,11 @@ class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     final: Final | UnsetType = UNSET
     max_seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     precision: Precision | UnsetType = UNSET
+    """Arithmetic of a fit; with "auto", bf16 where the processor or GPU computes in it, else fp32."""
     refit: bool | UnsetType = UNSET
     stop: Stop | UnsetType = UNSET
     sampler: Sampler | UnsetType = UNSET
+    """How hyperparameters are sampled: by Optuna's TPE or Gaussian process, at random, or on a grid."""
     pruner: Pruner | UnsetType = UNSET
     lag: PositiveInt | UnsetType = UNSET
 
@@ -101,7 +103,9 @@ class SuiteBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[cells]]` table: every combination of its backbones, tasks and strategies."""
 
     tasks: Names
+    """Names of tasks, your own data among them, such as "csv:reviews.csv"."""
     strategies: Names
+    """Names of strategies, with options in brackets."""
     backbones: Names = ()
     """Names of backbones; may be empty if no strategy of the block uses a backbone."""
     protocol: Patch = Patch()
@@ -116,12 +120,17 @@ class SuiteReference(PublishedScore, frozen=True, forbid_unknown_fields=True, kw
     """
 
     task: str
+    """The task of the cells that repeat the setting."""
     strategy: str
+    """Their strategy."""
     backbone: str = ""
     """Empty for a strategy without a backbone."""
     train_limit: PositiveInt | None = None
+    """As in the protocol of these cells; at most one of the three."""
     train_fraction: Fraction | None = None
+    """Likewise."""
     shots: PositiveInt | None = None
+    """Likewise."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,10 +151,13 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a suite file; the fields of this class, `SuiteBlock` and `Patch` are the keys of the file."""
 
     cells: Annotated[tuple[SuiteBlock, ...], Meta(min_length=1)]
+    """The blocks, each every combination of its backbones, tasks and strategies."""
     name: str = ""
     """The value of the key `name`, or else the stem of the file's name."""
     description: str = ""
+    """What the suite is for, in a sentence; `tlbench list suites` shows it."""
     protocol: Patch = Patch()
+    """The budget and rules of all cells; a block may override some."""
     space: dict[str, dict[str, Override]] = {}
     """Fixed or narrowed hyperparameters, by strategy; a name without parameters covers all variants of a strategy."""
     references: tuple[SuiteReference, ...] = ()

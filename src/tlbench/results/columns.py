@@ -96,14 +96,18 @@ COLUMNS: dict[str, str] = {
 }
 """Column name to pandas dtype, in the order of the frame. Each metric has a column named `metric.` and its name.
 
+- `cell` is the id of the cell, of which commands take the first digits; `task` and `strategy` are names. `expected`
+  tells whether the cell belongs to the run or suite that the leaderboard is of.
 - `backbone` is empty for a strategy without one, such as a majority baseline. `variant` tells how cells of the same
   task, backbone and strategy differ; it is empty if there is only one such cell.
 - `status` is the record's status, or "pending" for an expected cell without a record. Only a cell with the status "ok"
-  has a rank; rows of failed cells come after those.
+  has a rank; rows of failed cells come after those. `reason` says in a line why a cell has no score.
 - `rank` is 1 + the number of rows of the task that are significantly better, and `rank_last` is the number of rows
   minus those that are significantly worse: the first and last rank that the data allow. Rows of one seed have neither.
 - `ranked_by` is "paired test"; "intervals" if predictions are missing or are for different examples; "one seed"; or
   "ensemble" for an average of other rows, which has no rank.
+- `greater_is_better` tells whether higher scores are better. `metric.accuracy`, `metric.f1` and `metric.f1_macro` are
+  the scores by these metrics, averaged over seeds, and every other recorded metric has such a column.
 - `metric_label` is the metric's name in headings. `in_points` tells whether the metric is a fraction of 1, which tables
   multiply by 100. `metric_worst` and `metric_best` are the ends of its scale, if it has them.
 - `value` is the primary `metric` on the test split, averaged over seeds. `low` and `high` are the ends of its 95%
@@ -125,15 +129,29 @@ COLUMNS: dict[str, str] = {
 - `n` is the number of test examples, and `groups` the number of groups that intervals and tests resample as wholes,
   whole groups. `group` says what a group is, such as "document". `groups` is missing and `group` is empty if each
   example counts as independent.
+- `seeds` is the number of final fits with a score, and `seeds_planned` the number that the protocol asks for.
 - `trials` is the number of trials; `searched` tells whether their settings
   differed. `trials_planned` is the planned number of trials of a search that a time limit stopped, else missing.
 - `search_budget` is the number of trials that the search was allowed, 1 without a search; it is missing for a strategy
   without hyperparameters.
-- `optimism` is `validation`, the winner's score at the first seed, minus `value`, with the ends of its 95% interval;
-  `results/selection/optimism.py` says what the interval counts.
-- `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells.
+- `optimism` is `validation`, the winner's score at the first seed, minus `value`; `optimism_low` and `optimism_high`
+  are the ends of its 95% interval; `results/selection/optimism.py` says what the interval counts.
+- `fit_seconds` is the training time of a final fit and `predict_seconds` the time of predicting the test split once,
+  both averaged over seeds; `search_seconds` is the time of all fits of the search, and `total_seconds` that from the
+  start of the cell to its record. All times are wall-clock seconds.
+- `setup_seconds` is the time of what a strategy computes once for all fits, such as training a teacher, whoever paid
+  for it.
+- `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells;
+  `encode_paid_seconds` is what the cell itself spent on them.
 - `host_own_bytes` is the peak of the memory that a fit of the cell held beyond that of a new worker, and
   `host_peak_bytes` the peak of the whole worker process. The first is missing if a worker served several cells.
+- `device_allocated_bytes` is the peak of the GPU memory that tensors used, and `device_reserved_bytes` that of what
+  torch reserved for them.
+- `parameters` is the number of the model's parameters and `trainable_parameters` that of those that were trained.
+  `examples_seen` is the number of training examples served to a final fit, repeats counted, averaged over seeds.
+- `test_reads` is how often the test split was opened, always after the winner was frozen.
+- `max_steps` and `epochs` are the protocol's length of a fit; both are missing where the strategy decides.
+- `device`, `precision` and `threads` are what the fits ran on and in.
 - `energy_joules` is the energy of all processor packages while the cell ran: it includes other processes and excludes
   the GPU.
 - `overlap` is the number of test examples whose inputs are equal to those of an example of train or validation.

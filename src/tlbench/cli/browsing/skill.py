@@ -86,7 +86,7 @@ installation by
 
     PYTHONPATH=. TLBENCH_PLUGINS=my_plugin tlbench list strategies --json
 
-The README of the repository has a whole strategy of 25 lines, under "Publishing a strategy";
+docs/howto/ of the repository adds a backbone, task, strategy, executor and metric, each in 20 lines or fewer;
 `tlbench.testing.conformance` has the checks that yours must pass.
 """
 

@@ -23,6 +23,7 @@ class PublishedScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     metric: Text
     """The name of the metric."""
     value: float
+    """The score, in the unit of the metric."""
     std: float | None = None
     """The standard deviation over the published repetitions, such as draws of the training examples."""
     stderr: float | None = None
