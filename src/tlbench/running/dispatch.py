@@ -18,6 +18,7 @@ from tlbench.contracts.record import Record
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 from tlbench.running.cells.failures import raise_if_disk_full
+from tlbench.running.cells.open_cell import open_cell
 from tlbench.running.interruption import DRAIN_SECONDS, Interruption
 from tlbench.running.monitoring.order_progress import OrderProgress
 
@@ -226,7 +227,7 @@ class Dispatcher:
             if sharing is not None and sharing.is_recorded_elsewhere(attempt.cell.id, attempt.number):
                 continue
             try:
-                run = CellRun.open(attempt, self._catalog, self._defaults)
+                run = open_cell(attempt, self._catalog, self._defaults)
             except OSError as error:
                 raise_if_disk_full(error, attempt.folder)
                 # Nothing can be written for this cell; the others have folders of their own.

@@ -8,7 +8,7 @@ import pytest
 from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.record import FitResult, Record, TestScore
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.cell_run import CellRun
+from tlbench.running.cells.open_cell import open_cell
 from tlbench.running.cells.related_cells import has_more_time
 from tlbench.running.cells.search_time import MARGIN, final_seconds, next_seconds
 
@@ -41,7 +41,7 @@ def clocked(runs, monkeypatch):
 
     def open_run():
         attempt = Attempt(planned, str(runs.store.work(planned.id, 1).resolve()))
-        return CellRun.open(attempt, runs.catalog, OrderDefaults())
+        return open_cell(attempt, runs.catalog, OrderDefaults())
 
     def wait(seconds):
         now[0] += seconds

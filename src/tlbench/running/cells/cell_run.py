@@ -9,7 +9,6 @@ before the next step, so that a run that is killed at any moment continues where
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,24 +58,6 @@ class CellRun:
         # A process may have died between finishing the record and committing it; then there is nothing left to run.
         if self.record is None:
             self._guarded(self._load)
-
-    @classmethod
-    def open(cls, attempt: Attempt, catalog: Catalog, defaults: OrderDefaults) -> CellRun | None:
-        """Takes the cell's lease and returns the cell's run; returns None if another process has the cell."""
-        if defaults.sharing is not None and defaults.sharing.is_taken(attempt.cell.id, attempt.number):
-            return None
-        folder = CellFolder(Path(attempt.folder))
-        lease = folder.lease()
-        if lease is None:
-            return None
-        try:
-            if attempt.record:
-                folder.drop_deleted(Path(attempt.record))
-            return cls(attempt, catalog, defaults, folder, lease)
-        except BaseException:
-            # A later run in this process would wait for the lease for ever.
-            lease.release()
-            raise
 
     def seconds_left(self, purpose: Purpose) -> float | None:
         """Returns the seconds left for orders of a purpose; None without a limit, 0 for a search that has ended."""
