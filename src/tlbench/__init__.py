@@ -194,7 +194,7 @@ def local_executor(request: ExecutorRequest) -> Executor:
 
 def carry_out_share(path: Path) -> int:
     """Runs the cells of a share that have no record, for the jobs of a `BatchExecutorPlugin`; returns their number."""
-    from tlbench.running.submitting.carry_share import carry_out_share
+    from tlbench.running.batch_jobs.carry_share import carry_out_share
 
     return carry_out_share(path)
 

@@ -119,9 +119,9 @@ def run(
     Cells that are finished are not run again, so the same command goes on after an interruption.
     """
     from tlbench.catalog.catalog import Catalog
+    from tlbench.cli.batch_jobs.submit_plan import submit_plan
     from tlbench.cli.plan import print_inferred
     from tlbench.cli.run import run_plan
-    from tlbench.cli.submitted.submit_plan import submit_plan
     from tlbench.running.run import Settings
 
     check_device(device)

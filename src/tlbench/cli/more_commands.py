@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from tlbench.cli.batch_jobs import collect_command
 from tlbench.cli.browsing import commands as browsing
 from tlbench.cli.comparing import compare_command
 from tlbench.cli.plugin import plugin_group
 from tlbench.cli.progress import status_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
-from tlbench.cli.submitted import collect_command
-from tlbench.cli.submitting import submit_command, verify_command
+from tlbench.cli.submissions import submit_command, verify_command
 
 
 def add_to(app: typer.Typer) -> None:

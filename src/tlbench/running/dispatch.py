@@ -18,9 +18,9 @@ from tlbench.contracts.record import Record
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_run import CellRun
 from tlbench.running.cells.failures import raise_if_disk_full
-from tlbench.running.cells.open_cell import open_cell
 from tlbench.running.interruption import DRAIN_SECONDS, Interruption
 from tlbench.running.monitoring.order_progress import OrderProgress
+from tlbench.running.open_cell import open_cell
 
 MAX_ATTEMPTS = 3
 """Number of times that an order may lose its worker before the order's cell fails. It is more than one because a worker
@@ -113,8 +113,7 @@ class Dispatcher:
             # plugin. Such a record is committed before waiting, since nothing that is in flight announces it.
             self._commit_finished()
             if self._in_flight:
-                # Wait until an order ends, or for a second: time limits and leases of other runs have to be looked
-                # at now and then. Then pass each result on to its cell, or queue the order again.
+                # Wait until an order ends, or for a second: time limits and leases have to be looked at now and then.
                 self._collect(self._executor.wait(list(self._in_flight), self._wait_seconds()))
             elif self._pending or self._open:
                 # Other runs hold the leases of all cells that are left, or make the fits that open cells wait for, or

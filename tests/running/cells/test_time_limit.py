@@ -8,9 +8,9 @@ import pytest
 from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.record import FitResult, Record, TestScore
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
-from tlbench.running.cells.open_cell import open_cell
 from tlbench.running.cells.related_cells import has_more_time
 from tlbench.running.cells.search_time import MARGIN, final_seconds, next_seconds
+from tlbench.running.open_cell import open_cell
 
 
 def fit(trial, seconds, status="ok", **more):

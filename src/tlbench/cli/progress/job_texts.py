@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.results.render.escaping import printable
-from tlbench.running.submitting.collect import Collected, JobCells
+from tlbench.running.batch_jobs.collect import Collected, JobCells
 
 _SHOWN = 10
 

@@ -20,10 +20,10 @@ from tlbench.results.index import Index
 from tlbench.results.models.kept_models import MODELS
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
+from tlbench.running.batch_jobs.collect import Collected, submitted_jobs
+from tlbench.running.batch_jobs.submission_files import read_submissions
 from tlbench.running.monitoring.run_status import RunStatus, read_statuses
 from tlbench.running.monitoring.time_texts import duration, left_text
-from tlbench.running.submitting.collect import Collected, submitted_jobs
-from tlbench.running.submitting.submission_files import read_submissions
 
 _SHOWN_FAILURES = 10
 

@@ -31,7 +31,7 @@ class ListedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bytes: int
 
 
-class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SubmissionManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `submission.json`."""
 
     name: str

@@ -18,7 +18,7 @@ from tlbench.results.records.store import Store
 from tlbench.results.submissions.manifest import (
     LARGEST_TOTAL,
     MANIFEST,
-    Submission,
+    SubmissionManifest,
     is_submitted_name,
     largest_size,
     listed,
@@ -64,7 +64,9 @@ def packed_files(store: Store, cells: Sequence[str], name: str, by: str = "", no
     assert chosen
     assert all(map(is_submitted_name, files))
     _check_sizes(files)
-    manifest = Submission(name, {name: listed(content) for name, content in files.items()}, 1, by, note, VERSION)
+    manifest = SubmissionManifest(
+        name, {name: listed(content) for name, content in files.items()}, 1, by, note, VERSION
+    )
     files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     return files
 

@@ -21,7 +21,7 @@ from tlbench.results.submissions.manifest import (
     LARGEST_TOTAL,
     MANIFEST,
     MOST_FILES,
-    Submission,
+    SubmissionManifest,
     is_submitted_name,
     largest_size,
     listed,
@@ -45,7 +45,7 @@ class SubmittedFiles:
     faults: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     """Names in a folder without `submission.json` that are no part of the results, such as `work`."""
-    manifest: Submission | None = None
+    manifest: SubmissionManifest | None = None
 
     def read(self, name: str) -> bytes:
         """Returns the content of a file.
@@ -172,7 +172,7 @@ def _check_totals(path: Path, count: int, total: int) -> None:
 def _with_manifest(files: SubmittedFiles) -> SubmittedFiles:
     if MANIFEST in files.names:
         try:
-            manifest = msgspec.json.decode(files.read(MANIFEST), type=Submission)
+            manifest = msgspec.json.decode(files.read(MANIFEST), type=SubmissionManifest)
         except UnreadableFile as error:
             files.faults[MANIFEST] = str(error)
         except (ValueError, RecursionError) as error:

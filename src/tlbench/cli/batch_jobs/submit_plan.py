@@ -12,9 +12,9 @@ from tlbench.contracts.cell import Plan
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
 from tlbench.results.render.escaping import printable
+from tlbench.running.batch_jobs.collect import collect
+from tlbench.running.batch_jobs.submit import batch_plugin, submit
 from tlbench.running.run import Settings
-from tlbench.running.submitting.collect import collect
-from tlbench.running.submitting.submit import batch_plugin, submit
 
 
 def submit_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:

@@ -14,7 +14,7 @@ from tlbench.cli import options as o
 if TYPE_CHECKING:
     from tlbench.catalog.catalog import Catalog
     from tlbench.results.records.store import Store
-    from tlbench.running.submitting.collect import Collected
+    from tlbench.running.batch_jobs.collect import Collected
 
 POLL_SECONDS = 5.0
 """Interval at which `--wait` asks the cluster."""
@@ -46,7 +46,7 @@ def collect(
 def _collected(store: Store, catalog: Catalog, wait: bool, shows: bool) -> Collected:
     from tlbench.cli.progress.texts import record_line
     from tlbench.contracts.record import Record
-    from tlbench.running.submitting.collect import collect
+    from tlbench.running.batch_jobs.collect import collect
 
     plan = store.plan()
     total = len(plan.cells) if plan else 0

@@ -17,19 +17,19 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import ExecutorRequest
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
-from tlbench.running.cells.attempt import Attempt
-from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.longest_first import longest_first
-from tlbench.running.run import Settings, own_environment, pending_attempts, useful_workers
-from tlbench.running.submitting.collect import Collected
-from tlbench.running.submitting.submission_files import (
+from tlbench.running.batch_jobs.collect import Collected
+from tlbench.running.batch_jobs.submission_files import (
     Share,
-    Submission,
     SubmittedJob,
+    SubmittedRun,
     read_submissions,
     remove_submission,
     write_submission,
 )
+from tlbench.running.cells.attempt import Attempt
+from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.longest_first import longest_first
+from tlbench.running.run import Settings, own_environment, pending_attempts, useful_workers
 
 MOST_WORKERS = 2
 """Any number above one: `longest_first` sorts for several workers."""
@@ -57,7 +57,7 @@ def submit(
     settings: Settings,
     collected: Collected,
     unreadable: Callable[[Unreadable], None] = lambda file: None,
-) -> Submission | None:
+) -> SubmittedRun | None:
     """Submits the cells of a plan that have no record and are in no job that waits or runs.
 
     Args:
@@ -95,7 +95,7 @@ def submit(
     dealt = [tuple(ordered[number::count]) for number in range(count)]
     work = store.root.resolve() / "work"
     jobs = tuple(SubmittedJob("", tuple((one.cell.id, one.number) for one in share)) for share in dealt)
-    submission = Submission(
+    submission = SubmittedRun(
         secrets.token_hex(4), settings.executor, plan.suite, socket.gethostname(), time.time(), settings.keep_models,
         jobs,
     )  # fmt: skip
@@ -115,7 +115,7 @@ def submit(
     return _given(plugin, submission, paths, work)
 
 
-def _given(plugin: BatchExecutorPlugin, submission: Submission, paths: Sequence[Path], work: Path) -> Submission:
+def _given(plugin: BatchExecutorPlugin, submission: SubmittedRun, paths: Sequence[Path], work: Path) -> SubmittedRun:
     """Gives the shares to the cluster, in as many pieces as it takes; what it took is on disk after each piece."""
     most = max(1, plugin.most_jobs())
     jobs: list[SubmittedJob] = list(submission.jobs)

@@ -13,16 +13,16 @@ from tlbench.contracts.errors import StoreError, TlbenchError
 from tlbench.contracts.record import Record
 from tlbench.results.records.commit_marks import is_committed
 from tlbench.results.records.store import Store
-from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.committing import commit_record
-from tlbench.running.submitting.submission_files import (
-    Submission,
+from tlbench.running.batch_jobs.submission_files import (
     SubmittedJob,
+    SubmittedRun,
     read_submissions,
     remove_submission,
 )
+from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.committing import commit_record
 
-OnFinished = Callable[[Record, Path, Submission], None]
+OnFinished = Callable[[Record, Path, SubmittedRun], None]
 _LOST = JobState("ended", "was never taken by the cluster")
 
 
@@ -30,7 +30,7 @@ _LOST = JobState("ended", "was never taken by the cluster")
 class JobCells:
     """A job whose records are not all there."""
 
-    submission: Submission
+    submission: SubmittedRun
     job: SubmittedJob
     state: JobState | None
     """None if the cluster does not answer."""
@@ -71,7 +71,7 @@ def collect(store: Store, catalog: Catalog, on_record: Callable[[Record], None] 
     work = store.root / "work"
     collected = Collected()
 
-    def commit(record: Record, folder: Path, submission: Submission) -> None:
+    def commit(record: Record, folder: Path, submission: SubmittedRun) -> None:
         record, is_new = commit_record(record, folder, store, catalog, submission.keep_models)
         if is_new:
             collected.records.append(record)
@@ -86,14 +86,14 @@ def submitted_jobs(store: Store) -> Collected:
     """Returns the jobs whose records are not all there; commits nothing and removes nothing."""
     collected = Collected()
 
-    def count(record: Record, folder: Path, submission: Submission) -> None:
+    def count(record: Record, folder: Path, submission: SubmittedRun) -> None:
         collected.finished += 1
 
     _examined(store, Catalog.discover(), collected, count)
     return collected
 
 
-def _examined(store: Store, catalog: Catalog, collected: Collected, on_finished: OnFinished) -> list[Submission]:
+def _examined(store: Store, catalog: Catalog, collected: Collected, on_finished: OnFinished) -> list[SubmittedRun]:
     """Calls `on_finished` with each finished record that is not committed, and adds jobs with missing records.
 
     Returns:
@@ -133,7 +133,7 @@ def _without_resubmitted(collected: Collected) -> list[JobCells]:
     return jobs
 
 
-def _states(submission: Submission, catalog: Catalog, problems: list[str]) -> dict[str, JobState] | None:
+def _states(submission: SubmittedRun, catalog: Catalog, problems: list[str]) -> dict[str, JobState] | None:
     ids = [job.id for job in submission.jobs if job.id]
     try:
         plugin = catalog.executor(submission.executor).item

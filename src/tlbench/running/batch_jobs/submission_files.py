@@ -51,7 +51,7 @@ class SubmittedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The id of each cell, and the number of its attempt."""
 
 
-class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SubmittedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one `tlbench run --submit` submitted."""
 
     id: str
@@ -71,19 +71,19 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return work / f"submitted-{self.id}"
 
 
-def write_submission(work: Path, submission: Submission) -> None:
+def write_submission(work: Path, submission: SubmittedRun) -> None:
     """Writes what was submitted; an older state of the same submission is replaced."""
     write_durably(submission.folder(work) / "submission.json", msgspec.json.encode(submission))
 
 
-def read_submissions(work: Path) -> list[Submission]:
+def read_submissions(work: Path) -> list[SubmittedRun]:
     """Returns the submissions whose records are not all collected, oldest first; damaged files are left out."""
     found = []
     for path in _folders(work):
         file = path / "submission.json"
         with suppress(OSError, msgspec.DecodeError):
             if file.is_file() and not file.is_symlink() and file.stat().st_size <= _MAX_BYTES:
-                submission = msgspec.json.decode(file.read_bytes(), type=Submission)
+                submission = msgspec.json.decode(file.read_bytes(), type=SubmittedRun)
                 # Ids become paths, and the file may come from somebody else.
                 cells = [cell for job in submission.jobs for cell, _ in job.attempts]
                 if submission.id == path.name.removeprefix("submitted-") and all(map(_CELL.fullmatch, cells)):
@@ -91,7 +91,7 @@ def read_submissions(work: Path) -> list[Submission]:
     return sorted(found, key=lambda one: one.began)
 
 
-def remove_submission(work: Path, submission: Submission) -> None:
+def remove_submission(work: Path, submission: SubmittedRun) -> None:
     """Removes the files of a submission."""
     shutil.rmtree(submission.folder(work), ignore_errors=True)
 

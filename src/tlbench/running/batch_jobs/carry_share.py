@@ -16,6 +16,8 @@ import msgspec
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.executor import ExecutorRequest
 from tlbench.contracts.record import Record
+from tlbench.running.batch_jobs.submission_files import Share
+from tlbench.running.batch_jobs.submit import attempts_to_run
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.dispatch import Dispatcher
 from tlbench.running.executors.isolated import Isolated
@@ -23,8 +25,6 @@ from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.run_log import logged, new_run_id
 from tlbench.running.monitoring.run_status import RunState, RunStatus, remove_status, write_status
 from tlbench.running.run import LOG, order_defaults, time_left
-from tlbench.running.submitting.submission_files import Share
-from tlbench.running.submitting.submit import attempts_to_run
 from tlbench.system.background.periodic import called_every
 
 STATUS_SECONDS = 2.0
