@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tlbench.contracts.record import ClassReport
+    from tlbench.contracts.fits.class_scores import ClassReport
     from tlbench.contracts.task import Example
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder

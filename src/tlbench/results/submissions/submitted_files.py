@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tlbench.contracts.errors import UsageError
-from tlbench.results.records.record_files import read_regular_file
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.results.submissions.manifest import (
     FORMAT,
     LARGEST_TOTAL,
