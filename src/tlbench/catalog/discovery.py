@@ -30,6 +30,7 @@ from tlbench.contracts.policies.policy import Policy
 from tlbench.contracts.renderer import Renderer
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
+from tlbench.contracts.untrusted.redaction import without_secrets
 
 GROUP = "tlbench"
 MODULES_VARIABLE = "TLBENCH_PLUGINS"
@@ -135,7 +136,7 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
         return call()
     # SystemExit too, since some libraries exit where a licence or a driver is missing; Ctrl-C still ends the command.
     except (Exception, SystemExit) as error:
-        broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
+        broken.append(Broken(plugin, _one_line(error), without_secrets(traceback.format_exc()), _where(error)))
         return None
 
 
@@ -266,7 +267,7 @@ def _items_and_names(function: Callable[[], Iterable[Any]]) -> list[tuple[Any, A
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(without_secrets(str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

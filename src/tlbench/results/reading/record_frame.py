@@ -54,7 +54,8 @@ def frame_of(
         if path is None:
             return None
         with parquet_file(path) as file:
-            return file.table(file.schema.names).to_pandas()
+            stored: pd.DataFrame = file.table(file.schema.names).to_pandas()
+        return stored
 
     return frame(records, expected, predictions, metrics)
 
