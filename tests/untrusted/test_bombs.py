@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -28,6 +29,8 @@ MOST_MEMORY = 2**29
 def bounded_memory(tmp_path, monkeypatch):
     """Checks that a test needs less than 512 MiB more than there was before it."""
     monkeypatch.setenv("TLBENCH_CACHE", str(tmp_path / "cache"))
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        pytest.skip("the peak of memory cannot be measured: /proc/self/clear_refs cannot be written")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     before = peak_memory()

@@ -16,7 +16,7 @@ from tests.untrusted.mutations import mutated
 from tests.untrusted.sent_samples import SAMPLES, Sample
 from tlbench.contracts.errors import UsageError
 
-MUTATIONS = int(os.environ.get("TLBENCH_FUZZ", "12"))
+MUTATIONS = int(os.environ.get("TLBENCH_FUZZ", "8"))
 SEED = int(os.environ.get("TLBENCH_FUZZ_SEED", "25"))
 
 

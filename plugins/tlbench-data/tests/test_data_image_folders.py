@@ -133,7 +133,7 @@ def test_links_out_of_the_folder_are_left_out_and_said(tmp_path):
     folder = two_classes(tmp_path / "pets")
     outside = pictures(tmp_path / "outside", 5, start=100)
     (folder / "cat" / "more").symlink_to(outside)
-    (folder / "dog" / "own.png").symlink_to(outside / "100.png")
+    (folder / "dog" / "own.png").symlink_to(outside / "00.png")
     (folder / "fish").symlink_to(outside)
     with pytest.raises(DataError, match=r"fish: contains no image .*: \[follow_links=true\] follows them"):
         task_of(folder).output  # noqa: B018

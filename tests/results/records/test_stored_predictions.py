@@ -144,7 +144,7 @@ def test_whatever_pyarrow_raises_on_a_damaged_file_is_a_value_error(error, tmp_p
     def refuse(*args, **kwargs):
         raise error("Integers with more than 64 bits not implemented")
 
-    (tmp_path / "p.parquet").touch()
+    pq.write_table(pa.table({"seed": [0]}), tmp_path / "p.parquet")
     monkeypatch.setattr(pq, "ParquetFile", refuse)
     with pytest.raises(ValueError, match="more than 64 bits"):
         read_predictions(tmp_path / "p.parquet")

@@ -16,6 +16,7 @@ import pluggy
 
 from tlbench.catalog.loading.api_check import fault_of_api, fault_of_requirement
 from tlbench.catalog.loading.load_watch import LoadWatch
+from tlbench.contracts.untrusted.redaction import without_secrets
 from tlbench.system.stop_signals import is_raised_by_code
 
 GROUP = "tlbench"
@@ -68,7 +69,7 @@ def guarded(plugin: str, broken: list[Broken], call: Callable[[], Any]) -> Any:
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) and not is_raised_by_code(error):
             raise
-        broken.append(Broken(plugin, _one_line(error), traceback.format_exc(), _where(error)))
+        broken.append(Broken(plugin, _one_line(error), without_secrets(traceback.format_exc()), _where(error)))
         return None
 
 
@@ -124,7 +125,7 @@ def _from_environment(broken: list[Broken], watch: LoadWatch) -> Iterator[Plugin
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(without_secrets(str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 from typing import IO
@@ -38,19 +39,23 @@ def unpacked_gzip(path: Path, most_bytes: int, *, links: Links = "refused") -> b
         most = min(most_bytes, most_bytes_from(size))
         try:
             with gzip.GzipFile(fileobj=raw) as file:
-                # One byte more than the limit shows whether there is more.
-                content = read_whole(file, most + 1)
+                content = io.BytesIO()
+                while part := file.read(2**20):
+                    content.write(part)
+                    # Compared with what has been read so far, so that most of a bomb is never unpacked.
+                    allowed = min(most, most_bytes_from(raw.tell()))
+                    if content.tell() > allowed:
+                        raise ValueError(f"unpacks to more than {allowed:,} bytes: unpack it yourself if it is no bomb")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"not a whole gzip file: {error}") from None
-    if len(content) > most:
-        raise ValueError(f"unpacks to more than {most:,} bytes, of {size:,} in the file: unpack it yourself")
-    return content
+    # Shares its memory with the buffer.
+    return content.getvalue()
 
 
 def read_whole(file: IO[bytes] | gzip.GzipFile, most_bytes: int) -> bytes:
     """Returns at most this many bytes of a stream, without allocating memory for more than it has."""
-    parts, left = [], most_bytes
+    content, left = io.BytesIO(), most_bytes
     while left and (part := file.read(min(left, 2**20))):
-        parts.append(part)
+        content.write(part)
         left -= len(part)
-    return b"".join(parts)
+    return content.getvalue()

@@ -25,6 +25,8 @@ from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.system.durable import create_durably, write_durably
 from tlbench.system.integrity.sealed_json import unsealed
 
+_MOST_PREDICTION_BYTES = 2**32
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -143,7 +145,7 @@ class _Union:
         """Copies a file of predictions before its record; `has_record` tells whether the target has the record."""
         target = self._target.record_path(record.cell.id, record.attempt).with_name(path.name)
         try:
-            content = read_regular_file(path)
+            content = read_regular_file(path, _MOST_PREDICTION_BYTES)
             found = read_predictions(path, digest=record.digests.get(path.name, ""))
             reason = "" if found is not None else "these are no predictions"
         except (OSError, MemoryError, ValueError) as error:

@@ -58,7 +58,8 @@ def frame_of(
             warnings.warn(f"{path}: {DamagedFileError()}; its cell is ranked by its interval", stacklevel=2)
             return None
         with parquet_file(path) as file:
-            return file.table(file.schema.names).to_pandas()
+            stored: pd.DataFrame = file.table(file.schema.names).to_pandas()
+        return stored
 
     return frame(records, expected, predictions, metrics)
 
