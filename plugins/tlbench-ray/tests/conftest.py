@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """Ray gives its processes 15 seconds to start, which on a machine that others use may be too few."""
 
 
@@ -35,6 +35,7 @@ def cluster():
     # Ray reads them when it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DISABLE_IMPORT_WARNING", "1")
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: pip install ray")
     import ray
 
