@@ -3,30 +3,89 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-ATTEMPTS = 3
-"""Ray gives its processes 15 seconds to start, which on a machine that others use may be too few."""
+ATTEMPTS = 5
+"""Ray gives a machine 30 seconds to start, which may be too few where others use the cores."""
+LISTEN = "dashboard_agent_listen_port"
+PORTS = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", LISTEN)
 
 
-def machine(number: int, cpus: int = 2) -> dict:
-    """Returns the settings of a machine: as little as a machine of Ray can have."""
-    own = {f"machine-{number}": 1}
-    return {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": 80_000_000, "resources": own}
+class Machines:
+    """A cluster to which machines are added, and from which they are removed."""
 
+    def __init__(self, cluster_utils):
+        # A short path, since the path of a socket has at most 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        self._cluster = cluster_utils.Cluster()
+        self.remove_node, self.list_all_nodes = self._cluster.remove_node, self._cluster.list_all_nodes
 
-def added(cluster, number, cpus=2):
-    """Adds a machine to the cluster and returns it."""
-    for attempt in range(1, ATTEMPTS + 1):
+    @property
+    def address(self):
+        return self._cluster.address
+
+    def add(self, number, cpus=2):
+        """Adds a machine that has as little as a machine of Ray can have, and returns it."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._added(number, cpus)
+            except Exception:
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError
+
+    def _added(self, number, cpus):
+        node, ports, started = secrets.token_hex(28), free_ports(), threading.Event()
+        watcher = threading.Thread(target=self._tell_port, args=(node, ports[LISTEN], started))
+        watcher.start()
         try:
-            node = cluster.add_node(**machine(number, cpus), include_dashboard=False)
-            cluster.wait_for_nodes()
-            return node
-        except Exception:
-            if attempt == ATTEMPTS:
-                raise
-    raise AssertionError
+            added = self._cluster.add_node(
+                num_cpus=cpus, num_gpus=0, object_store_memory=80_000_000, resources={f"machine-{number}": 1},
+                include_dashboard=False, temp_dir=str(self.folder),
+                env_vars={"RAY_OVERRIDE_NODE_ID_FOR_TESTING": node}, **ports,
+            )  # fmt: skip
+            self._cluster.wait_for_nodes()
+            return added
+        finally:
+            started.set()
+            watcher.join()
+
+    def _tell_port(self, node, port, started):
+        """Writes the port of a machine's agent where Ray looks for it.
+
+        Ray gives up after 15 seconds if the agent itself has not yet done so, although nothing here uses it.
+        """
+        while not started.wait(0.05):
+            for session in self.folder.glob("session_[0-9]*"):
+                with suppress(OSError):
+                    path = session / f"{LISTEN}_{node}"
+                    if not path.exists():
+                        path.write_text(str(port))
+
+    def shutdown(self):
+        """Ends all machines."""
+        self._cluster.shutdown()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_ports():
+    """Returns ports of this machine that nothing uses, for a machine's agents."""
+    sockets = [socket.socket() for _ in PORTS]
+    try:
+        for one in sockets:
+            one.bind(("", 0))
+        return {name: one.getsockname()[1] for name, one in zip(PORTS, sockets, strict=True)}
+    finally:
+        for one in sockets:
+            one.close()
 
 
 @pytest.fixture(scope="session")
@@ -38,21 +97,11 @@ def cluster():
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: pip install ray")
     import ray
 
-    started = None
+    machines = Machines(cluster_utils)
     try:
-        for attempt in range(1, ATTEMPTS + 1):
-            started = cluster_utils.Cluster()
-            try:
-                for number in (0, 1):
-                    started.add_node(**machine(number), include_dashboard=False)
-                started.wait_for_nodes()
-                break
-            except Exception:
-                started.shutdown()
-                if attempt == ATTEMPTS:
-                    raise
-        yield started
+        for number in (0, 1):
+            machines.add(number)
+        yield machines
     finally:
         ray.shutdown()
-        if started is not None:
-            started.shutdown()
+        machines.shutdown()

@@ -17,13 +17,11 @@ def nodes_of(run):
 
 
 def test_a_machine_that_joins_and_leaves_in_the_middle_costs_no_cell(cluster, tmp_path, monkeypatch):
-    from conftest import added
-
     run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=4, asked=6)
     machines = []
 
     def come_and_go(run):
-        machines.append(added(cluster, 2))
+        machines.append(cluster.add(2))
         eventually(lambda: lines(run.begun) >= 6, "fits on the machine that has joined")
         cluster.remove_node(machines[0], allow_graceful=False)
         eventually(lambda: len(run.executor._workers.ready) == 4, "the loss of two workers")

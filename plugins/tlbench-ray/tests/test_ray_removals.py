@@ -19,9 +19,7 @@ pytestmark = pytest.mark.soak
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_a_machine_is_removed_and_its_late_answers_are_refused(cluster, tmp_path, monkeypatch, number):
     """Ten fits are under way on a machine that is cut off; they end, are refused, and the machine is removed."""
-    from conftest import added
-
-    leaving = added(cluster, 10 + number, WORKERS)
+    leaving = cluster.add(10 + number, WORKERS)
     try:
         run = ClusterRun(tmp_path, monkeypatch, cluster.address, workers=WORKERS + 4, trials=14)
         given_up = []

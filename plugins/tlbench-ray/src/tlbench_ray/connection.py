@@ -52,8 +52,9 @@ def connect(address: str, cpus: int = 0) -> bool:
             ray.init(address=address, **options)
     except ConnectionError:
         raise UsageError(NO_CLUSTER.format(address)) from None
-    except (RuntimeError, ValueError, OSError) as error:
-        # A cluster of another version of Ray or Python is refused by Ray itself, in several lines.
+    except Exception as error:
+        # A cluster of another version of Ray or Python is refused by Ray itself, in several lines; that one on this
+        # machine did not start in time is an exception of no class of its own.
         raise UsageError(f"Ray at {address!r}: {' '.join(str(error).split())[:400]}") from None
     return True
 
