@@ -15,7 +15,7 @@ from tlbench_slurm import cluster
 from tlbench.cli import app
 from tlbench.results.records.store import Store
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 
 
 class Submitted:
@@ -156,3 +156,19 @@ def test_mistakes_are_one_line_and_leave_nothing_submitted(submitted):
         assert message in errors[0]
     assert not [*(submitted.out / "work").glob("submitted-*")]
     assert Store.open(submitted.out).attempts() == {}
+
+
+@pytest.mark.soak
+def test_a_job_at_its_time_limit_goes_on_later(submitted):
+    submitted.submit(2, "slurm[array=1,time=60]")
+    status = submitted.until(lambda status: running_cells(status) == 1)
+    first = status["runs"][0]["pid"]
+    # What Slurm sends to every process of the job a minute before its limit.
+    slurm("scancel", "--signal=USR2", status["jobs"][0]["job"])
+    submitted.until(
+        lambda status: any(run["alive"] and run["pid"] != first and run["orders"] for run in status["runs"])
+    )
+    submitted.open()
+    submitted.until(lambda status: not status.get("jobs"))
+    assert {one["status"] for one in submitted.collected()["collected"]} == {"ok"}
+    assert sorted(submitted.fits()) == ["0 0", "1 0"]

@@ -95,3 +95,13 @@ def test_the_password_is_in_no_message(database, url):
 
 def test_shown_url_has_neither_user_nor_password():
     assert shown_url("postgresql://me:word@db.lab:5433/zoo?sslmode=require") == "db.lab:5433/zoo"
+
+
+def test_tables_that_are_dropped_end_the_run_and_blame_no_cell(database):
+    import psycopg
+
+    driver = ClaimsDatabase(database.url, "a:1")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("DROP TABLE tlbench_claims, tlbench_drivers")
+    with pytest.raises(DatabaseLost, match="does not exist"):
+        driver.claim("study", "fit 0")

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +192,30 @@ def test_storage_is_refused_where_it_cannot_work(capsys, monkeypatch):
     assert "postgresql://USER@HOST/DATABASE" in capsys.readouterr().err
     assert app._main([*arguments, "--storage", "postgresql://host/x", "--submit"]) == 2
     assert "does not go with --submit" in capsys.readouterr().err
+
+
+def test_500_cells_have_one_commit_each_although_the_server_is_killed(database, monkeypatch):
+    monkeypatch.setattr(shared_studies, "_LOOK_SECONDS", 0.0)
+    cells, committed, reached = [f"{number:016x}" for number in range(500)], Counter(), threading.Event()
+
+    def drive(place, order):
+        with shared_studies.shared_studies(database.url, place) as studies:
+            for cell in order:
+                with suppress(CellTaken):
+                    studies.cell(cell, 1).claim_end()
+                # Also a driver that does not have the cell asks, as one that is late would.
+                committed[cell] += studies.may_commit(cell, 1)
+                if len(committed) > 200:
+                    reached.set()
+
+    # From both ends, so that they meet in the middle and each asks for what the other has.
+    orders = {Path("/a"): cells, Path("/b"): cells[::-1]}
+    drivers = [threading.Thread(target=drive, args=pair, daemon=True) for pair in orders.items()]
+    for driver in drivers:
+        driver.start()
+    assert reached.wait(120)
+    database.kill()
+    assert database.start() == 0
+    for driver in drivers:
+        driver.join(200)
+    assert committed == Counter(cells)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import signal
+import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -45,13 +49,26 @@ class Restarting:
 
     def __call__(self, path: Path) -> None:
         """Calls the function."""
+        # Slurm's signal goes to every process of a job, and would kill workers. A mask is inherited by them, and this
+        # process gets the signal through a thread that had none.
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
         # Nothing is returned: submitit would pickle it into the folder, and nobody may read a pickle from there.
         self._function(path)
 
     def checkpoint(self, path: Path) -> Any:
-        """Returns the same call, which submitit puts back into the queue."""
+        """Puts the job back into the queue and ends this process; submitit calls it on Slurm's signal.
+
+        submitit would end the process by an exception, which could look like the failure of a cell. What is finished
+        is on disk at any moment, so that nothing has to be cleaned up.
+        """
+        from submitit import JobEnvironment
         from submitit.helpers import DelayedSubmission
 
+        if int(os.environ.get("SLURM_RESTART_COUNT", "0")) < MOST_REQUEUES:
+            done = subprocess.run(["scontrol", "requeue", JobEnvironment().job_id], check=False)
+            if done.returncode == 0:
+                os._exit(0)
         return DelayedSubmission(self, path)
 
 

@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 class DatabaseLost(StoreError):
-    """The database has not answered for longer than a driver waits."""
+    """The database has not answered for longer than a driver waits, or refuses what it is asked."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ class ClaimsDatabase:
         self._url, self._count = url, 0
         self._beats: dict[str, tuple[int, float]] = {}
         """The number of each driver, and when it was first seen (`time.monotonic`)."""
-        psycopg = _psycopg()
+        library = _psycopg()
         try:
             self._connection: psycopg.Connection | None = _connected(url)
             with self._connection.transaction():
                 # Of two drivers that create a table at once, one would fail even so.
                 self._connection.execute("SELECT pg_advisory_xact_lock(hashtext('tlbench_claims'))")
                 self._connection.execute(_TABLES)
-        except psycopg.Error as error:
+        except library.Error as error:
             raise UsageError(f"--storage {self.name}: {_told(error, url)}") from None
 
     def claim(self, study: str, item: str) -> bool:
@@ -179,9 +179,9 @@ class ClaimsDatabase:
         Every action may be repeated, since after an error nobody knows whether it was carried out.
 
         Raises:
-            DatabaseLost: The database did not answer for `PATIENCE_SECONDS`.
+            DatabaseLost: The database did not answer for `PATIENCE_SECONDS`, or refuses the action.
         """
-        psycopg, began, is_told = _psycopg(), time.monotonic(), False
+        library, began, is_told = _psycopg(), time.monotonic(), False
         while True:
             try:
                 if self._connection is None:
@@ -189,7 +189,7 @@ class ClaimsDatabase:
                     # While the database was away nobody could show that they are alive.
                     self._beats.clear()
                 return action(self._connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except (library.OperationalError, library.InterfaceError) as error:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
@@ -203,6 +203,9 @@ class ClaimsDatabase:
                     _log.warning("the database %s does not answer; waiting for it", self.name)
                     is_told = True
                 time.sleep(_RETRY_SECONDS)
+            except library.Error as error:
+                # Such as tables that somebody has dropped: no cell's fault.
+                raise DatabaseLost(f"--storage {self.name}: {_told(error, self._url)}") from None
 
 
 def shown_url(url: str) -> str:
@@ -216,7 +219,11 @@ def shown_url(url: str) -> str:
 
 def _connected(url: str) -> psycopg.Connection:
     # Each statement is a transaction of its own.
-    return _psycopg().connect(url, autocommit=True, connect_timeout=10, application_name="tlbench")
+    library = _psycopg()
+    connection: psycopg.Connection = library.connect(
+        url, autocommit=True, connect_timeout=10, application_name="tlbench"
+    )
+    return connection
 
 
 def _told(error: Exception, url: str) -> str:
