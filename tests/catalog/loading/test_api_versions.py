@@ -6,9 +6,10 @@ import pytest
 
 from tlbench import hookimpl
 from tlbench.catalog.catalog import Catalog
-from tlbench.catalog.loading import api_check
+from tlbench.catalog.loading import api_check, load_watch
 from tlbench.catalog.loading.api_check import fault_of_api, fault_of_requirement, requirement_of
 from tlbench.catalog.loading.known_packages import PACKAGES, SCHEMES, core_alone
+from tlbench.cli.plugin.plugin_facts import facts_of
 from tlbench.contracts.plugins.api_version import API_VERSION, misfit
 from tlbench.system.version import VERSION
 
@@ -115,18 +116,22 @@ def test_an_import_that_fails_in_a_plugin_for_another_version_says_so(monkeypatc
 
 
 def test_loading_is_measured_and_heavy_libraries_are_named(tmp_path, monkeypatch):
+    (tmp_path / "some_heavy_library.py").write_text("")
     (tmp_path / "heavy_plugin.py").write_text(
-        "import sys, types\nsys.modules.setdefault('timm', types.ModuleType('timm'))\nfrom tlbench import hookimpl\n"
-        "@hookimpl\ndef tlbench_suites():\n    return []\n"
+        "import some_heavy_library\nfrom tlbench import hookimpl\n@hookimpl\ndef tlbench_suites():\n    return []\n"
     )
-    monkeypatch.delitem(__import__("sys").modules, "timm", raising=False)
+    monkeypatch.setattr(load_watch, "HEAVY", ("some_heavy_library", "torch"))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("TLBENCH_PLUGINS", "heavy_plugin")
-    loads = Catalog.discover().discovery.loads
-    monkeypatch.delitem(__import__("sys").modules, "timm", raising=False)
-    (load,) = [load for title, load in loads.items() if "heavy_plugin" in title]
-    assert load.heavy == ("timm",)
+    catalog = Catalog.discover()
+    (load,) = [load for title, load in catalog.discovery.loads.items() if "heavy_plugin" in title]
+    assert load.heavy == ("some_heavy_library",)
     assert load.seconds > 0
+    (facts,) = facts_of(catalog, (), "heavy_plugin")
+    assert [problem.reason for problem in facts.problems] == [
+        "loading it imports some_heavy_library, which takes seconds: import it inside functions"
+    ]
+    assert not facts.is_broken
 
 
 def test_the_packages_to_install_exist_and_bring_what_is_said():
