@@ -79,7 +79,7 @@ def verify(
     else:
         for one, found in outcomes:
             _report(one, found)
-    low = [one for _, one in outcomes if one.tier is not None and lower(one.tier, at_least) != at_least]  # type: ignore[arg-type]
+    low = [one for _, one in outcomes if one.tier is not None and lower(one.tier, at_least) != at_least]
     raise typer.Exit(0 if not low and all(found.is_accepted for _, found in outcomes) else 1)
 
 
