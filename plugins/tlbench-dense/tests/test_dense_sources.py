@@ -302,3 +302,10 @@ class TestOwnImages(TaskConformance):
         cls.task = task_of("yolo", yolo(tmp_path_factory.mktemp("own")))
         yield
         del cls.task
+
+
+def test_a_segmentation_that_cannot_be_drawn_is_named(tmp_path):
+    shape = {"size": [10, 20], "counts": [100, 20]}
+    task = task_of("coco", coco(tmp_path, _set(segmentation=shape)), kind="masks")
+    with pytest.raises(DataError, match=r"train2017.json: annotation 7: run lengths of 120 pixels for 200"):
+        task.split("train")

@@ -130,32 +130,26 @@ def _box(entry: Any, classes: Mapping[int, str], file: Path) -> FoundBox:
 def _drawn(entries: Sequence[Any], order: Mapping[int, int], file: Path) -> Draw:
     def draw(width: int, height: int) -> np.ndarray:
         import numpy as np
-        from pycocotools import mask
 
         from tlbench_dense.kinds.class_runs import IGNORED
+        from tlbench_dense.sources.coco_shapes import drawn_shape
 
         classes = np.zeros((height, width), dtype=np.uint8)
         # Large objects first, so that they do not hide small ones.
-        for entry in sorted(entries, key=lambda entry: -float(_get(entry, "area") or 0)):
-            where = f"{file}: annotation {_get(entry, 'id')!r:.20}"
-            shape = _get(entry, "segmentation")
+        for entry in sorted(entries, key=_area, reverse=True):
             try:
-                runs = mask.frPyObjects(shape, height, width) if not _is_compressed(shape) else shape
-                part = mask.decode(mask.merge(runs) if isinstance(runs, list) else runs)
-            except Exception as error:
-                # pycocotools raises what its C code meets.
-                raise DataError(f"{where}: segmentation is neither polygons nor run lengths: {error}") from None
-            if part.shape != classes.shape:
-                size = f"{part.shape[1]}x{part.shape[0]}"
-                raise DataError(f"{where}: a mask of {size} pixels in an image of {width}x{height}")
+                part = drawn_shape(_get(entry, "segmentation"), width, height)
+            except (ValueError, TypeError) as error:
+                raise DataError(f"{file}: annotation {_get(entry, 'id')!r:.20}: {error}") from None
             classes[part > 0] = IGNORED if _get(entry, "iscrowd") else order[entry["category_id"]]
         return classes
 
     return draw
 
 
-def _is_compressed(shape: Any) -> bool:
-    return isinstance(shape, dict) and isinstance(shape.get("counts"), str)
+def _area(entry: Any) -> float:
+    area = _get(entry, "area")
+    return float(area) if isinstance(area, int | float) else 0.0
 
 
 def _get(entry: Any, key: str) -> Any:
