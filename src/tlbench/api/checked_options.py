@@ -159,12 +159,12 @@ def retried(names: Sequence[str], source: str) -> tuple[Status, ...]:
     Raises:
         UsageError: A name is no status of a cell without a score.
     """
-    known = [status for status in get_args(Status) if status != "ok"]
+    known: dict[str, Status] = {status: status for status in get_args(Status) if status != "ok"}
     found = [name.strip() for text in names for name in text.split(",")]
     for name in found:
         if name not in known:
             raise UsageError(f"{source}{name}: no status of a cell without a score; give {', '.join(known)}")
-    return tuple(found)
+    return tuple(known[name] for name in found)
 
 
 def protocol_of(values: Mapping[str, Any], function: str) -> Patch:

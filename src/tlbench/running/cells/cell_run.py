@@ -300,8 +300,8 @@ class CellRun:
             self.fail(failure.status, failure.reason, failure.traceback)
         # A plugin that calls `sys.exit` must not end the run. KeyboardInterrupt is the user's, and passes.
         except (Exception, SystemExit, GeneratorExit) as error:
-            failure = failure_of(error, self.attempt.folder)
-            self.fail(failure.status, failure.reason, failure.traceback)
+            cause = failure_of(error, self.attempt.folder)
+            self.fail(cause.status, cause.reason, cause.traceback)
 
     def _provenance(self) -> Provenance:
         return expected_provenance(self._catalog, self.cell, self._defaults, self._precision)

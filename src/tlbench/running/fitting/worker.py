@@ -140,9 +140,9 @@ class Worker:
             self._keep(order, context, fitted)
             if order.keep_answers:
                 results = _with_answers(order, context, fitted)
-        for one in results:
-            if one.status in ("failed", "oom"):
-                self._end_if_device_is_lost(one.traceback)
+        for result in results:
+            if result.status in ("failed", "oom"):
+                self._end_if_device_is_lost(result.traceback)
         keeps = self._kept is not None and len(order.fits) == 1 and self._kept.fit_id == _fit_id(order)
         return OrderResult(tuple(results), keeps=keeps)
 

@@ -135,8 +135,9 @@ def example_page(name: str = "", empty: bool = False) -> ExamplePage:
         empty: Whether to leave out all records.
     """
     from tlbench.contracts.cell import Cell, Protocol, Ref
+    from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
     from tlbench.contracts.published.reference import PublishedScore, Reference
-    from tlbench.contracts.record import ClassReport, ClassScore, FitResult, Provenance, TestScore
+    from tlbench.contracts.record import FitResult, Provenance, TestScore
     from tlbench.metrics import METRICS
     from tlbench.results.leaderboard import frame
     from tlbench.results.render.view import View
