@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+_NO_PROSE = re.compile(r"\s*(?:[#|\-!<>\[]|```|\d+\.\s|\d{4}-\d\d-\d\d$|\s{4})")
+"""The start of a paragraph that is a heading, a table, a list, a picture, code or a date."""
 _LONGEST = 160
 """Most characters of a page's description."""
 
@@ -21,9 +23,9 @@ def description_of(text: str) -> str:
     """Returns the first sentence below a page's first heading, shortened; empty if there is no prose."""
     for paragraph in _TITLE.sub("", text, count=1).split("\n\n"):
         line = " ".join(paragraph.split())
-        if line and line[0] not in "#|-!<`>[" and not re.match(r"\d{4}-\d\d-\d\d$", line):
+        if line and not _NO_PROSE.match(paragraph):
             line = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", line)
-            sentence = re.split(r"(?<=[.:])\s", line, maxsplit=1)[0].rstrip(":")
+            sentence = re.split(r"(?<=[.?!])\s", line, maxsplit=1)[0].rstrip(":")
             return sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST].rsplit(' ', 1)[0]} ..."
     return ""
 

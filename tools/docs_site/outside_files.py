@@ -30,9 +30,10 @@ def site_path(file: Path) -> str:
     """Returns the path within the site's sources of a file or folder of the repository."""
     if file.is_relative_to(DOCS):
         return file.relative_to(DOCS).as_posix()
-    path = file.relative_to(ROOT)
-    if path.as_posix() in {".", "README.md"}:
+    if file in {ROOT, ROOT / "README.md"}:
         return "index.md"
+    # mkdocs leaves out what begins with a dot, such as .github.
+    path = Path(*(part.lstrip(".") for part in file.relative_to(ROOT).parts))
     if file.is_dir():
         return site_path(file / "README.md") if (file / "README.md").is_file() else f"files/{path.as_posix()}/list.md"
     if path.parts[0] == "plugins" and path.parts[2:] == ("README.md",):

@@ -33,7 +33,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Project",
         (
             "tour.md", "CONTRIBUTING.md", "CHANGELOG.md", "versioning*.md", "releasing*.md", "licences*.md",
-            "decisions/README.md", "*.md",
+            "github/*.md",             "decisions/README.md", "*.md",
         ),
     ),
 )  # fmt: skip

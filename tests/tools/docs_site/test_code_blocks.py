@@ -33,7 +33,7 @@ EXAMPLES_OF_DOCSTRINGS = "reference/"
 PAGES = ["../README.md", *sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))]
 ADDING = tuple(page for page in PAGES if page.startswith("howto/add-"))
 LONGEST_CODE = 20
-"""Most lines of code of a block of a how-to, blank lines not counted."""
+"""A block of Python in a how-to has fewer lines, blank ones and comments not counted."""
 
 
 def blocks(page):
@@ -139,7 +139,7 @@ def test_every_block_has_a_language_that_says_whether_it_runs(page):
 def test_code_of_how_tos_is_short(page):
     for block in blocks(page):
         lines = [line for line in block.text.splitlines() if line.strip() and not line.startswith("#")]
-        assert len(lines) <= LONGEST_CODE + 2, f"{page}:{block.line}"
+        assert len(lines) < LONGEST_CODE or block.language != "python", f"{page}:{block.line}"
 
 
 def test_the_conformance_tests_of_the_pages_pass(folder):
@@ -156,7 +156,7 @@ def test_the_conformance_tests_of_the_pages_pass(folder):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *files]
     paths = os.pathsep.join([str(folder), *filter(None, sys.path)])
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=250, check=False
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=280, check=False
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     passed = re.search(r"(\d+) passed", done.stdout)

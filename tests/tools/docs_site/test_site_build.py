@@ -112,3 +112,4 @@ def test_titles_and_descriptions():
     text = "<!-- x -->\n\n# The `thing`\n\n| a |\n| - |\n\nIt does [this](x.md) and that. And more.\n"
     assert title_of(text) == "The thing"
     assert description_of(text) == "It does this and that."
+    assert description_of("# A\n\n```sh\nx\n```\n\n1. One\n\n`y` is: so. More") == "`y` is: so."
