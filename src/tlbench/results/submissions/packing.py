@@ -12,8 +12,8 @@ import msgspec
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.errors import StoreError, UsageError
 from tlbench.contracts.record import Record
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
-from tlbench.results.records.record_files import read_regular_file
 from tlbench.results.records.store import Store
 from tlbench.results.submissions.manifest import (
     LARGEST_TOTAL,

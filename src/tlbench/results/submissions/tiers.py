@@ -14,7 +14,7 @@ import msgspec
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.record import Record
-from tlbench.results.records.record_files import read_regular_file
+from tlbench.contracts.untrusted.regular_files import read_regular_file
 from tlbench.results.records.store import Store
 from tlbench.system.durable import write_durably
 
