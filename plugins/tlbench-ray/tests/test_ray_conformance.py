@@ -5,6 +5,9 @@ from tlbench_ray.plugin import RayCluster
 
 from tlbench.testing.conformance import ExecutorConformance
 
+# Two machines of a cluster import all libraries on the cores that other tests use.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def executor(cluster):

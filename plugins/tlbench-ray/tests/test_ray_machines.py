@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cluster_runs import ClusterRun, cut_off, eventually, lines
 
 pytest.importorskip("ray", reason="ray is not installed: pip install ray")
+# Two machines of a cluster import all libraries on the cores that other tests use.
+pytestmark = pytest.mark.timeout(900)
 
 
 def nodes_of(run):

@@ -12,6 +12,8 @@ from tlbench.cli.app import _main
 from tlbench.results.records.store import Store
 
 pytest.importorskip("ray", reason="ray is not installed: pip install ray")
+# Two machines of a cluster import all libraries on the cores that other tests use.
+pytestmark = pytest.mark.timeout(900)
 SUITE = """
 [protocol]
 trials = 4

@@ -72,7 +72,9 @@ class ClusterExecutor:
         self._environment = environment
         log = request.log or str(Path(tempfile.gettempdir()) / "tlbench-ray.log")
         folder = Path(log).parent
-        self._probe = folder / f".ray-{secrets.token_hex(8)}"
+        # One name, so that killed drivers leave one file. A second driver in the folder writes it anew; machines that
+        # join the first one later then return their files, which is right as well.
+        self._probe = folder / ".ray-folder"
         reservation = reservation_of(options.cpus, options.gpus, options.memory, request.device, alive_machines())
         settings = NodeSettings(
             log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
