@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4, help="jobs of the array; cells / jobs are in each")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long each fit sleeps")
     arguments = parser.parse_args()
+    # So that its Slurm is stopped then too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="tlbench-slurm-") as scratch, _slurm(Path(scratch)):
         found = _measured(arguments, Path(scratch))
     print(json.dumps(found, indent=1))
