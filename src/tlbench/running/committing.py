@@ -44,5 +44,6 @@ def commit_record(
         if record.status == "ok":
             store.tidy(folder)
         catalog.recorded(record.cell, record)
-    _log.info("%s: %s%s", record.cell.title, record.status, f": {record.reason}" if record.reason else "")
+    outcome = f"{record.status}{f': {record.reason}' if record.reason else ''}"
+    _log.info("%s: %s", record.cell.title, outcome if is_new else "another run has stored its record")
     return record, is_new

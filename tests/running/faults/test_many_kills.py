@@ -136,8 +136,8 @@ def check_three_drivers(folder, fits, tasks, trials):
     assert len(records) == len(list((out / "records").glob("*.json"))) == tasks
     assert {(record.status, record.attempt) for record in records} == {("ok", 1)}
     assert set(committed(out).values()) == {1}
-    # The winner's fit of the search is the final fit too, so each fit is made once.
-    assert len(fits.read_text().splitlines()) == tasks * trials
+    # The winner is fitted again where the worker that holds its predictor has ended.
+    assert len(fits.read_text().splitlines()) <= tasks * (trials + 1)
     return tasks
 
 
