@@ -9,7 +9,7 @@ LANGUAGES = frozenset({"sh", "python", "toml", "csv", "yaml", "text"})
 """Languages of blocks: commands, scripts, suites and projects, data, workflows, and what is shown and not run."""
 MARKS = (
     "needs a GPU", "needs the network", "needs a cluster", "needs the repository", "needs an exported model",
-    "needs optuna-dashboard",
+    "needs optuna-dashboard", "needs copier and pytest", "needs results",
 )  # fmt: skip
 """First lines of blocks, as comments, that a reader sees and tests skip: what such a block needs is not everywhere."""
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
