@@ -16,7 +16,8 @@ from tlbench.api.html_tables import board_html
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import Fit, FitOrder
-from tlbench.contracts.record import ClassReport, ClassScore, FitResult, Provenance, Record
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
+from tlbench.contracts.record import FitResult, Provenance, Record
 from tlbench.contracts.tracking.tracked_run import TrackedRun
 from tlbench.results.render.escaping import ESCAPES, is_invisible
 from tlbench.testing.conformance.media import HOSTILE, taken_for_commands

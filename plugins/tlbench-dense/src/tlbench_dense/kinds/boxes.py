@@ -10,7 +10,7 @@ from tlbench import Example, Output, PluginError, Predictions, UsageError
 from tlbench_dense.kinds.box_texts import Box, numbers_in, target_text
 
 if TYPE_CHECKING:
-    from tlbench.contracts.record import ClassReport
+    from tlbench.contracts.fits.class_scores import ClassReport
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head

@@ -10,8 +10,8 @@ from tlbench import Example, Output, PluginError, Predictions, UsageError
 from tlbench_dense.kinds.class_runs import classes_in, size_of
 
 if TYPE_CHECKING:
+    from tlbench.contracts.fits.class_scores import ClassReport
     from tlbench.contracts.outputs import Region
-    from tlbench.contracts.record import ClassReport
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head

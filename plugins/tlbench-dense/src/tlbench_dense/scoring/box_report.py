@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.contracts.record import ClassReport, ClassScore
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench_dense.detection.coco_matches import ClassMatches, matches
 
 if TYPE_CHECKING:

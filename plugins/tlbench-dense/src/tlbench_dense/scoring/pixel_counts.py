@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.contracts.record import ClassReport, ClassScore
+from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench_dense.kinds.class_runs import IGNORED, classes_in, decoded
 
 if TYPE_CHECKING:
