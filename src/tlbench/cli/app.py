@@ -35,7 +35,8 @@ from tlbench.system.standard_streams import end_of_pipe, prepare_streams
 from tlbench.system.stop_signals import Interrupted, exit_status, stop_on_signals
 
 EXIT_STATUS = (
-    "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend, verify or check --strict says no;"
+    "Exit status: 0 success; 1 a cell has no score, or compare, merge, recommend, verify, collect, plugin check,"
+    " plugin doctor or check --strict says no;"
     " 2 a mistake in the command, a file or the environment, in one line;"
     " 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP: what is finished is kept; 141 the reader of a pipe has closed it."
 )

@@ -19,7 +19,10 @@ from tlbench.results.render.escaping import printable
 from tlbench.system.durable import write_durably
 
 app = typer.Typer(
-    cls=CommandGroup, help="Show, prune or limit the cache of activations and tokens.", rich_markup_mode=None
+    cls=CommandGroup,
+    help="Show, prune or limit the cache of activations and tokens.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
 )
 
 

@@ -140,7 +140,7 @@ def _print_summary(
         show = f"tlbench show {failed[0].cell.id}{out_option(out)}"
         print(
             f"{len(failed)} of {len(plan.cells)} cells have no score: `{show}` says why,"
-            " `tlbench run --retry {failed[0].status} ...` runs those of this kind again",
+            f" `tlbench run --retry {failed[0].status} ...` runs those of this kind again",
             file=sys.stderr,
         )
     # Records that cannot be read although this run wrote them: another process or a full disk damaged them.

@@ -25,10 +25,11 @@ def collect(
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: o.Out = None,
 ) -> None:
-    """Gather the records of cells that `tlbench run --submit` gave to a cluster.
+    """Gather the records that jobs of a cluster have finished.
 
-    Works on any machine that has the folder of results, whoever submitted and however long ago. Exit status 1 if jobs
-    ended without all of their records: the same `tlbench run --submit` submits those cells again.
+    The jobs are those of `tlbench run --submit`. Works on any machine that has the folder of results, whoever submitted
+    and however long ago. Exit status 1 if jobs ended without all of their records: the same `tlbench run --submit`
+    submits those cells again.
     """
     from tlbench.catalog.catalog import Catalog
     from tlbench.results.records.store import Store

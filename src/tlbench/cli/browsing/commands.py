@@ -93,7 +93,10 @@ def show(
 
 
 def skill() -> None:
-    """Print a page for coding assistants: how to add a dataset, run it and read the winner."""
+    """Print a page for coding assistants.
+
+    It says how to add a data set, run it and read the winner.
+    """
     from tlbench.cli.browsing.skill import print_skill
 
     print_skill()

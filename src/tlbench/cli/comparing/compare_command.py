@@ -48,7 +48,7 @@ def compare(
     json_: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON (docs/json.md).")] = False,
     out: o.Out = None,
 ) -> None:
-    """Compare two results by a paired test, and fail if the second is worse.
+    """Compare two results by a paired test.
 
     Exit status 1 if a score of B is lower than that of A by more than the margin and the test supports it, or if a
     cell has a score in A and failed in B.

@@ -95,7 +95,7 @@ def find(
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
-    """Find the best backbone and strategy for a task within a time.
+    """Find the best backbone and strategy within a time.
 
     Every backbone on this machine is tried with one strategy of each usual family, as far as the time goes. The winner
     and its cheaper rivals are then fitted at several seeds and scored on the test split, which nothing else sees. The

@@ -1,1 +1,1 @@
-"""`tlbench plugin`: begin, check and repair plugins."""
+"""`tlbench plugin`: begin and check plugins, and say what is wrong with them."""

@@ -12,7 +12,12 @@ from tlbench.cli.shell.command_group import CommandGroup
 if TYPE_CHECKING:
     from tlbench.cli.plugin.plugin_facts import PluginFacts
 
-app = typer.Typer(cls=CommandGroup, help="Begin, check and repair plugins.", rich_markup_mode=None)
+app = typer.Typer(
+    cls=CommandGroup,
+    help="Begin and check plugins, and say what is wrong with them.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 
 Kind = Literal["backbone", "task", "strategy", "metric", "output", "executor", "renderer", "policy", "suite"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON (docs/json.md).")]
@@ -30,7 +35,10 @@ def new(
         str, typer.Option(metavar="SOURCE", help="Another template: a folder or a git repository.")
     ] = "",
 ) -> None:
-    """Begin a plugin: a package with one working object, its check, CI, a readme and a licence."""
+    """Begin a plugin: a package with one working object.
+
+    It has a conformance test, CI, a readme and a licence, and passes at once.
+    """
     from tlbench.cli.plugin.new_plugin import create
 
     create(kind, name, to, author, template)

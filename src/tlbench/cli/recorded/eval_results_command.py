@@ -35,10 +35,10 @@ def eval_results(
     ] = None,
     out: o.Out = None,
 ) -> None:
-    """Write a cell's score in the form that the Hugging Face Hub shows on a model's page.
+    """Write a score in the Hugging Face Hub's form.
 
-    The score is that of the cell's primary metric, averaged over seeds. Name the data set that the task really is: a
-    generated or reduced task is not the benchmark.
+    The Hub shows it on a model's page. The score is that of the cell's primary metric, averaged over seeds. Name the
+    data set that the task really is: a generated or reduced task is not the benchmark.
     """
     from tlbench.catalog.catalog import Catalog
     from tlbench.results.records.cell_ids import full_id

@@ -39,9 +39,10 @@ def submit(
     ] = "",
     out: o.Out = None,
 ) -> None:
-    """Pack records and their predictions for a pull request or another person.
+    """Pack records and their predictions for others.
 
-    Weights, data and unfinished work stay here. `tlbench verify` checks what was packed.
+    As a folder for a pull request, or a ZIP archive. Weights, data and unfinished work stay here. `tlbench verify`
+    checks what was packed.
     """
     from tlbench.results.records.cell_ids import full_id
     from tlbench.results.records.store import Store

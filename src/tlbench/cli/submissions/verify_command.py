@@ -53,9 +53,10 @@ def verify(
     data_root: o.DataRoot = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
 ) -> None:
-    """Check results from somebody else: compute every score again from predictions and targets.
+    """Check results of others: every score is computed again.
 
-    Nothing that was sent is trusted. The exit status is 1 if anything is rejected; a line says what and why.
+    From the predictions and targets that were sent, and from the task's own data where they are at hand. Nothing that
+    was sent is trusted. The exit status is 1 if anything is rejected; a line says what and why.
     """
     from tlbench.api.requested_plan import check_device
     from tlbench.catalog.catalog import Catalog

@@ -30,7 +30,7 @@ def export(
     data_root: o.DataRoot = None,
     out: ResultsFolder = None,
 ) -> None:
-    """Write the winner of a cell as a folder that loads without tlbench.
+    """Write a winner as a folder that loads without tlbench.
 
     transformers, timm or peft load it by their own calls where they have a class for it, and predict.py in the folder
     predicts in every case. The folder is loaded without tlbench before the command ends, and must predict up to 64

@@ -45,7 +45,7 @@ def predict(
     data_root: o.DataRoot = None,
     out: ResultsFolder = None,
 ) -> None:
-    """Predict new rows with the winner of a cell, or with an exported folder.
+    """Predict new rows with a winner or an exported folder.
 
     The file that is written has all columns and rows of the input in their order, and in addition: prediction,
     confidence (the calibrated probability that it is right), p(NAME) for each class, and problem, which says why a row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,12 +66,22 @@ def write_folder(model: FittedModel, folder: Path) -> ExportedFiles:
     if isinstance(form, FeatureModel) and not files.includes_head:
         content["head"], tensors = _head(form)
         _save(tensors, folder / HEAD)
+    # safetensors makes files that their owner alone can read; an exported folder is for others too.
+    readable = 0o666 & ~_umask()
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(readable)
     (folder / SETTINGS).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(files.script, folder / "model.py")
     shutil.copyfile(Path(__file__).parent / "standalone" / "predict_folder.py", folder / "predict.py")
     requirements = sorted({"numpy", "safetensors", *files.requirements})
     (folder / "requirements.txt").write_text("".join(f"{name}\n" for name in requirements), encoding="utf-8")
     return files
+
+
+def _umask() -> int:
+    # The only way to ask for it is to set it; commands that export have one thread.
+    os.umask(mask := os.umask(0o022))
+    return mask
 
 
 def _written(model: FittedModel, folder: Path) -> ExportedFiles:

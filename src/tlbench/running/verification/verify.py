@@ -219,7 +219,8 @@ class _Check:
             try:
                 metrics.append(METRICS.get(name) or self._catalog.metric(name))
             except UsageError as error:
-                self.found.notes.append(f"not checked: {' '.join(str(error).split())}")
+                reason = " ".join(str(error).split())
+                self.found.faults.append(f"{reason}: install the plugin that brings it, or nothing can be checked")
                 return []
         if not metrics:
             self.found.faults.append("it names no metric")

@@ -27,6 +27,7 @@ class FolderModel:
         self.folder = Path(folder) if folder else Path(__file__).resolve().parent
         content = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
         self.output: dict[str, Any] = content["output"]
+        self.inputs: int = content["inputs"]["count"]
         self.head: dict[str, Any] | None = content["head"]
         self.decoded: bool = content["decoded"]
         self.tensors: dict[str, Any] = {}
@@ -48,6 +49,19 @@ class FolderModel:
         if self.head and self.head["pairs"] == "separate":
             return self._decoded(rows, pair_features(*(self.model([[row[i]] for row in rows]) for i in range(2))))
         return self._decoded(rows, self.model(rows))
+
+    def fault(self, row: Any) -> str:
+        """Returns what is wrong with a row, empty if nothing is; a row of another form would get a wrong answer."""
+        words = self.output["kind"] == "token-classes"
+        inputs: list[Any] = ["photo.png"] if self.output["modality"] == "image" else ["a text", "another"]
+        example = json.dumps([["a", "sentence", "in", "words"]] if words else inputs[: self.inputs])
+        if not isinstance(row, list) or len(row) != self.inputs:
+            return f"expected a JSON list of {self.inputs} input{'s' * (self.inputs > 1)}, such as {example}"
+        for part in row:
+            texts = part if words else [part]
+            if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+                return f"expected {'a list of words' if words else 'texts'}, as in {example}"
+        return ""
 
     def _decoded(self, rows: Sequence[Sequence[Any]], found: Any) -> list[dict[str, Any]]:
         kind = self.output["kind"]
@@ -176,12 +190,32 @@ def answer(context: str, windows: Sequence[tuple[Any, Any]], may_be_empty: bool)
     return "" if may_be_empty and empty > best else context[span[0] : span[1]].strip()
 
 
-def main() -> None:
-    """Reads rows from standard input, a JSON list on each line, and writes a JSON object for each."""
-    rows = [json.loads(line) for line in sys.stdin if line.strip()]
-    for prediction in FolderModel()(rows) if rows else ():
-        sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+def main() -> int:
+    """Reads rows from standard input, a JSON list on each line, and writes a JSON object for each.
+
+    Returns 2 if a line is no row of the model's inputs; it is named, and nothing is predicted.
+    """
+    model, rows = FolderModel(), []
+    for number, line in enumerate(sys.stdin, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            fault = model.fault(row)
+        except ValueError:
+            row, fault = None, f"it is no JSON: {line.strip()[:60]!r}"
+        if fault:
+            sys.stderr.write(f"predict.py: line {number}: {fault}\n")
+            return 2
+        rows.append(row)
+    try:
+        for prediction in model(rows) if rows else ():
+            sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+    except OSError as error:
+        sys.stderr.write(f"predict.py: {error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
