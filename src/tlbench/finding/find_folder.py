@@ -80,6 +80,14 @@ class StoredOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fit: FitResult | None = None
 
     @property
+    def work_seconds(self) -> float:
+        """What the fit alone costs: without starting a worker, imports and waiting, with its encoding also if shared."""
+        one = self.fit
+        if one is None:
+            return self.seconds
+        return one.setup_seconds + one.encode_seconds + one.fit_seconds + one.validate_seconds
+
+    @property
     def ran_whole(self) -> bool:
         """Whether the fit ran to its end, also if it should have been stopped."""
         return self.status == "ok"

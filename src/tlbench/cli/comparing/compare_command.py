@@ -32,7 +32,9 @@ def compare(
     gold: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Right answers, for files of answers: columns id and target.", show_default=False
+            metavar="FILE",
+            help="Right answers, for files of answers: columns id and target (or answer).",
+            show_default=False,
         ),
     ] = None,
     examples: Annotated[

@@ -80,7 +80,7 @@ def contenders(
             answers = validation_answers(Path(folder.fit_folder(fit.number)), positive)
             candidate = entries[number].candidate
             size = candidate.parameters or (None if candidate.backbone else 0)
-            best[number] = Contender(fit.number, number, score, fit.outcome.seconds, size, answers)
+            best[number] = Contender(fit.number, number, score, fit.outcome.work_seconds, size, answers)
     return [best[number] for number in sorted(best)]
 
 

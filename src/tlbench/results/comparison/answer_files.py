@@ -19,7 +19,7 @@ from typing import Any
 from tlbench.contracts.errors import DataError
 from tlbench.contracts.untrusted.regular_files import read_regular_file
 
-IDS = ("id", "instance_id", "example_id", "question_id", "task_id", "doc_id")
+IDS = ("id", "instance_id", "example_id", "question_id", "task_id", "doc_id", "row")
 OUTCOMES = ("correct", "resolved", "solved", "passed", "exact_match", "acc")
 ANSWERS = ("answer", "prediction", "predicted", "value")
 TARGETS = ("target", "label", "gold", "reference")
