@@ -81,7 +81,7 @@ class StoredOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def work_seconds(self) -> float:
-        """What the fit alone costs: without starting a worker, imports and waiting, with its encoding also if shared."""
+        """The time of the fit's own work, with its encoding even if it was shared, without the start of its worker."""
         one = self.fit
         if one is None:
             return self.seconds

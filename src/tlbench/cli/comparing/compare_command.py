@@ -33,7 +33,7 @@ def compare(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Right answers, for files of answers: columns id and target (or answer).",
+            help="Right answers, for files of answers: columns id and target or answer.",
             show_default=False,
         ),
     ] = None,

@@ -44,6 +44,7 @@ def submit(
     As a folder for a pull request, or a ZIP archive. Weights, data and unfinished work stay here. `tlbench verify`
     checks what was packed.
     """
+    from tlbench.contracts.untrusted.redaction import without_secrets
     from tlbench.results.records.cell_ids import full_id
     from tlbench.results.records.store import Store
     from tlbench.results.submissions.packing import packed_files, with_texts, write_submission
@@ -54,7 +55,9 @@ def submit(
     cells = sorted({full_id(given, known) for given in cell}) if cell else sorted(known)
     if not cells:
         raise UsageError(f"{folder}: no records here yet; `tlbench run --out {folder}` makes some")
-    files = packed_files(store, cells, name or to.stem, " ".join(by.split()), " ".join(note.split()))
+    files = packed_files(
+        store, cells, name or to.stem, *(without_secrets(" ".join(text.split())) for text in (by, note))
+    )
     write_submission(files, to)
     count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
     size = sum(map(len, files.values())) / 2**20

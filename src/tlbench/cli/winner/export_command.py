@@ -11,6 +11,7 @@ import typer
 from tlbench.cli import options as o
 from tlbench.cli.shell.completion import complete_cell
 from tlbench.cli.winner.predict_command import ChosenSeed, ResultsFolder
+from tlbench.contracts.errors import Diverged, UsageError
 from tlbench.results.reading.default_folder import expanded
 
 
@@ -53,7 +54,10 @@ def export(
     for text in winner.notes:
         note(printable(text))
     standing, ties = standing_of(winner.record, folder)
-    facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
+    try:
+        facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
+    except Diverged as error:
+        raise UsageError(f"{cell}: {error}: its weights are damaged; `tlbench delete` it and run it again") from None
     shown = printable(target)
     print(f"{shown}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
     # As inside of a Python string.

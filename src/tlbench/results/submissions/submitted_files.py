@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tempfile
@@ -140,7 +141,17 @@ def _extracted(archive: Path, folder: Path) -> SubmittedFiles:
                 files.names.append(name)
                 # `read` stops after `file_size` bytes, which were checked, whatever the compressed data hold.
                 (folder / name).write_bytes(packed.read(entry))
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        MemoryError,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+        ValueError,
+        OSError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{archive}: not a whole ZIP archive of `tlbench submit`: {reason}") from None
     return files

@@ -101,7 +101,7 @@ def load(order: FitOrder, fit_id: str, context: CellContext) -> Fitted | None:
 def _digests(folder: Path) -> dict[str, str]:
     """Returns the digests of all files of a folder, by their paths in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    return {path.relative_to(folder).as_posix(): file_digest(path, None) for path in files}
 
 
 def keep_model(order: FitOrder, fitted: Fitted, result: FitResult, context: CellContext) -> None:

@@ -42,6 +42,11 @@ class OwnData:
         self, record: Record, answers: StoredAnswers, validation: StoredAnswers | None, metrics: list[Metric]
     ) -> Iterator[str]:
         """Yields where a record differs from the data, a line each."""
+        info = task_info(self.task)
+        if record.positive != info.positive:
+            # Binary metrics are of this class, so whoever names another one chooses what is scored.
+            yield f"its positive class is {record.positive}, and the task's is {info.positive}"
+            return
         made_on = record.provenance.data
         for split, fingerprint in self.fingerprints.items():
             if made_on.get(split, fingerprint) != fingerprint:

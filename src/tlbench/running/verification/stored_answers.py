@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.errors import TlbenchError
@@ -12,6 +14,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Scalar
 from tlbench.contracts.record import Record, TestScore
 from tlbench.contracts.task import Example, Examples, Task
+from tlbench.contracts.untrusted.parquet_files import parquet_file
 from tlbench.metrics.scored import Scored
 from tlbench.results.records.stored_predictions import GROUP, scored_in
 from tlbench.running.scoring.floor import gives_one_answer, reaches
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 5_000_000
-_LARGEST = 2 * 2**30
-"""Largest size in bytes of the columns of a file, as the file says."""
 EXACT, OF_PROBABILITIES = 1e-9, 1e-5
 """Largest difference of a score computed again: probabilities are stored in fp32, and all else exactly."""
 
@@ -84,15 +85,16 @@ def read_answers(content: bytes, seeds: Sequence[int], positive: int) -> StoredA
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(pa.BufferReader(content), pre_buffer=False) as file:
-            about = file.metadata
-            size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-            if about.num_rows > _MOST_ROWS or size > _LARGEST:
-                raise BadPredictions(f"it has {about.num_rows:,} rows of {size:,} bytes, which is too much")
-            table = file.read(use_threads=False)
+        # As a file, so that what it grows to is limited as for every file that was sent.
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+            copy.write(content)
+            copy.flush()
+            with parquet_file(Path(copy.name)) as file:
+                if file.rows > _MOST_ROWS:
+                    raise BadPredictions(f"it has {file.rows:,} rows, which is too much")
+                table = file.table(file.schema.names)
         found = sorted({int(seed) for seed in table["seed"].unique().to_pylist()})
         if found != sorted(seeds):
             raise BadPredictions(f"it has the seeds {found}, and the final fits {sorted(seeds)}")

@@ -19,6 +19,8 @@ _FORMS = ((b"{", b'{"digest":"'), (b"[", b'["digest:'))
 _DIGITS = 32
 _HEX = re.compile(rb"[0-9a-f]{32}")
 _BLOCK = 2**20
+_LARGEST = 2**32
+"""The largest file of predictions in bytes; a sparse file of terabytes takes no room where it is sent from."""
 
 
 class DamagedFileError(ValueError):
@@ -33,14 +35,14 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_DIGITS // 2).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """Returns the digest of a file, which is read block by block.
+def file_digest(path: Path, max_bytes: int | None = _LARGEST) -> str:
+    """Returns the digest of a file, which is read block by block; None for a file of any size.
 
     Raises:
-        OSError: The file is a link, is not a regular file or cannot be read.
+        OSError: The file is a link, is not a regular file, is too large or cannot be read.
     """
     digest = hashlib.blake2b(digest_size=_DIGITS // 2)
-    with open_regular(path) as file:
+    with open_regular(path, max_bytes) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
