@@ -56,6 +56,8 @@ class Sent:
 
     def change(self, edit):
         record = json.loads(self.record.read_bytes())
+        # Whoever tampers with a record leaves its digest out, or makes a new one.
+        del record["digest"]
         edit(record)
         self.record.write_text(json.dumps(record))
         self.listed_anew()
@@ -138,6 +140,8 @@ TAMPERED = {
     "the status": (put("status", value="failed"), "it is failed and has scores"),
     "no predictions": (put("predictions", value=None), "is there, and the record does not name it"),
     "a metric": (put("metrics", value=[]), "it names no metric"),
+    "a metric of a plugin": (put("metrics", value=["half_price"]), "install the plugin that brings it"),
+    "the positive class": (put("positive", value=0), "its positive class is 0, and the task's is 1"),
 }
 
 
@@ -165,6 +169,12 @@ TABLES = {
     "fewer rows": (lambda table: table.slice(1), "other examples"),
     "a row twice": (lambda table: pa.concat_tables([table, table.slice(0, 1)]), "predictions of other examples"),
     "all rows twice": (lambda table: pa.concat_tables([table, table]), "an example twice"),
+    "a bomb": (
+        lambda table: table.append_column(
+            "slice.kind", pa.DictionaryArray.from_arrays(pa.array([0] * len(table)), pa.array(["x" * 2**24]))
+        ),
+        "grows to more than",
+    ),
     "no values": (lambda table: table.drop_columns(["value"]), "cannot be read as predictions"),
 }
 
@@ -238,6 +248,7 @@ def test_files_that_a_submission_names_are_not_read(sent, tmp_path):
         record["cell"]["task"]["name"] = f"csv:{secret}[text=text,label=label]"
 
     content = json.loads(sent.record.read_bytes())
+    del content["digest"]
     renamed(content)
     cell = msgspec.convert(content["cell"], Cell)
     content["predictions"], content["validation_predictions"] = (
