@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -275,6 +276,8 @@ def test_hostile_names_reach_no_terminal(tlbench, done, capsys):
     # An escape sequence that sets a terminal's title, and markup that rich would refuse for its closing tag.
     text = path.read_text().replace('"reason":""', '"reason":"\\u001b]0;owned\\u0007[red]x[/nope]"')
     path.unlink()
+    # Without the digest, as whoever writes such a record leaves it out.
+    text = re.sub(r'"digest":"[0-9a-f]{32}",', "", text)
     path.write_text(text.replace('"status":"ok"', '"status":"failed"'))
     # It is still a valid record, and not skipped as a damaged one.
     assert len(list(store.records())) == 4

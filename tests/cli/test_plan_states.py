@@ -1,5 +1,6 @@
 """`tlbench plan` counts cells that failed, timed out, or whose record is damaged or outdated, apart from the done."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -43,7 +44,8 @@ def shown(tmp_path, monkeypatch, capsys):
         if kind == "damaged":
             path.write_text("{")
         elif kind.startswith("made by"):
-            path.write_text(path.read_text().replace('"format":1', '"format":99'))
+            text = re.sub(r'"digest":"[0-9a-f]{32}",', "", path.read_text())
+            path.write_text(text.replace('"format":1', '"format":99'))
 
     def show(cells):
         print_plan(plan, store.root, cells)

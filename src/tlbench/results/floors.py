@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FLOORS = ("majority", "word-majority", "from-scratch", "random-probe")
+FLOORS = ("majority", "word-majority", "commonest-map", "from-scratch", "random-probe")
 """The floors by name, since a record holds only the name of its strategy, not the strategy."""
 
 

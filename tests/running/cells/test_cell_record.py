@@ -1,5 +1,7 @@
 """A record averages over the final fits what each of them has measured."""
 
+from types import SimpleNamespace
+
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import OrderResult
 from tlbench.contracts.fits.about import TaskInfo
@@ -15,7 +17,8 @@ INFO = TaskInfo("t", Classes(("no", "yes")), ("accuracy",))
 def record(*truncated):
     finals = tuple(FitResult({}, seed, "final", 0, "ok", truncated=each) for seed, each in enumerate(truncated))
     attempt = Attempt(Cell(Ref("t"), Ref("s"), Protocol()), "folder", 1, ())
-    return build_record(attempt, INFO, CellFits((), finals, Winner({}, (0,), 0, None)), OrderResult())
+    settings = SimpleNamespace(info=INFO, batch_rows=None)
+    return build_record(attempt, settings, CellFits((), finals, Winner({}, (0,), 0, None)), OrderResult())
 
 
 def test_shares_of_cut_texts_are_averaged_over_the_seeds_that_have_them():

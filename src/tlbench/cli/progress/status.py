@@ -52,10 +52,6 @@ def print_status(out: Path, as_json: bool) -> None:
         return
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
     print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))
-    for record in failures[:_SHOWN_FAILURES]:
-        print(printable(f"{record.status}: {record.cell.title}: {record.reason}"))
-    if len(failures) > _SHOWN_FAILURES:
-        print(f"and {len(failures) - _SHOWN_FAILURES} more without a score")
     if size := models_size(store.root):
         print(printable(f"kept models: {size} in {store.root / MODELS}"))
     for search in searches:
@@ -72,6 +68,10 @@ def print_status(out: Path, as_json: bool) -> None:
         print(printable(f"{what}: the same `tlbench run` does the rest; log: {run.log}"))
     if not alive and counts["waiting"] and not submitted.jobs:
         print("no run is going on: the same `tlbench run` as before does the rest")
+    for record in failures[:_SHOWN_FAILURES]:
+        print(printable(f"{record.status}: {record.cell.title}: {record.reason}"))
+    if len(failures) > _SHOWN_FAILURES:
+        print(f"and {len(failures) - _SHOWN_FAILURES} more without a score")
 
 
 def _print_run(run: RunStatus) -> None:
