@@ -140,7 +140,7 @@ class Misleading(ToyFit):
 
 class Everything:
     def predict(self, data):
-        return Predictions(data.ids, torch.full((len(data.ids),), -1).numpy())
+        return Predictions(data.ids, torch.zeros(len(data.ids), dtype=torch.long).numpy())
 
 
 @pytest.mark.parametrize(

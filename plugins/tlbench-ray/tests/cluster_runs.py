@@ -66,7 +66,8 @@ class ClusterRun:
                 disturb(self)
 
         with started_executor(self.plan, self.store, self.catalog, settings) as self.executor:
-            assert self.executor.capacity().workers == self.workers
+            # It starts with the first worker; the others follow as their machines have imported the libraries.
+            eventually(lambda: self.executor.capacity().workers == self.workers, "the start of all workers")
             attempts = pending_attempts(self.plan, self.store, self.catalog, settings, self.executor.capacity())
             watcher = threading.Thread(target=watch)
             watcher.start()

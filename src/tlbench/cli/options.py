@@ -193,7 +193,7 @@ StorageOption = Annotated[
         "--storage",
         metavar="URL",
         help="PostgreSQL database over which several drivers share the trials of each cell:"
-        " postgresql://USER@HOST/DATABASE, with the password in ~/.pgpass (docs/clusters/postgresql.md).",
+        " postgresql://HOST/DATABASE, with the password in ~/.pgpass (docs/clusters/postgresql.md).",
         show_default=False,
     ),
 ]
@@ -215,7 +215,7 @@ def storage_url(url: str | None, submits: bool) -> str:
     if submits:
         raise UsageError("--storage does not go with --submit: a job runs whole cells, and shares no trials")
     if not url.startswith(("postgresql://", "postgres://")):
-        raise UsageError("--storage: not a URL like postgresql://USER@HOST/DATABASE")
+        raise UsageError("--storage: not a URL like postgresql://HOST/DATABASE")
     return url
 
 

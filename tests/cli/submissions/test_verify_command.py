@@ -64,7 +64,8 @@ def test_a_report_shows_tiers_and_a_changed_record_loses_its_own(tmp_path):
     assert re.search(r"<td[^>]*>recomputed", board)
     assert "Recomputed: every score" in (tmp_path / "report" / "cells" / f"{cell().id}.html").read_text()
     (record,) = (tmp_path / "out" / "records").glob("*.json")
-    record.write_bytes(record.read_bytes() + b"\n")
+    # Another digest of the same content: without one, as earlier versions wrote it.
+    record.write_text(re.sub(r'"digest":"[0-9a-f]{32}",', "", record.read_text()))
     assert tiers_of(Store.open(tmp_path / "out"), read_tiers(tiers)) == {cell().id: "self-reported"}
     assert _main(report) == 0
     assert "Checked: 1 self-reported" in (tmp_path / "report" / "index.html").read_text()

@@ -59,7 +59,7 @@ def table_of(out, capsys):
 def committed(out):
     """Returns how often the logs of all drivers say that a cell was committed, by cell."""
     lines = (out / "work" / "run.log").read_text().splitlines()
-    return Counter(match[1] for line in lines if (match := re.search(r"tlbench\.running\.run: (.*): ok$", line)))
+    return Counter(match[1] for line in lines if (match := re.search(r"tlbench\.running\.committing: (.*): ok$", line)))
 
 
 def check_worker_kills(folder, fits, tasks, trials, kills, seed):

@@ -52,7 +52,7 @@ def test_a_search_that_is_running_is_shown_as_far_as_it_is(searched, tmp_path):
     folder = CellFolder(runs.store.work(cell.id, 1))
     folder.record_start(cell)
     curve = (Point(4, 0.25), Point(8, None, 1.5), Point(12, 0.5))
-    folder.save_trials([msgspec.structs.replace(record.trials[2], history=curve)])
+    folder.save_trials([msgspec.structs.replace(record.trials[2], history=curve, digests={})])
     (running,) = [search for search in stored_searches(runs.store, runs.catalog) if search.cell == cell]
     write_studies(tmp_path / "studies", [running])
     (study,) = loaded(tmp_path / "studies").values()

@@ -56,7 +56,7 @@ def entry_path(folder: Path, kind: str, digest: str) -> Path:
 def entries(folder: Path) -> list[EntryFile]:
     """Returns the entries of a folder, least recently used first; empty if the folder does not exist."""
     result = []
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as files:
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as files:
         for file in files:
             if match := _ENTRY.fullmatch(file.name):
                 # another process may remove the file while the folder is read

@@ -9,8 +9,9 @@ from tlbench.running.forking import Died
 
 DEVICE_LOST = 70
 """The exit status of a worker whose device is lost (EX_SOFTWARE)."""
-_CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}
-_KILLS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT}
+# By name: Windows has not all of them.
+_CRASHES = {-getattr(signal, name, 0) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")} - {0}
+_KILLS = {-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")} - {0}
 
 
 def lost_worker(died: Died, verdict: str = "") -> WorkerLost:
