@@ -106,7 +106,7 @@ def category(name):
 ABSURD = {
     "class of a surrogate": (lambda f: coco(f, categories=category("\ud800bad")), "coco", ["category 11", r"\ud800"]),
     "class of a surrogate in YAML": (lambda f: yolo(f, names=r'names: ["\ud800", a]'), "yolo", ["data.yaml", "ud800"]),
-    "class without a name": (lambda f: coco(f, categories=category(" ")), "coco", ["category 11", "is empty"]),
+    "class without a name": (lambda f: coco(f, categories=category(" ")), "coco", ["category 11: its name is empty"]),
     "class twice": (lambda f: coco(f, categories=category("dog")), "coco", ["train.json: cat", "'dog' is named twice"]),
     "long class": (lambda f: yolo(f, names=f"names: [{'9' * 6000}]"), "yolo", ["data.yaml", "6,000 characters"]),
     "image of a surrogate": (lambda f: coco(f, image={"file_name": "\ud800.png"}), "coco", ["image 2", "no name that"]),
@@ -140,6 +140,8 @@ ABSURD = {
     "one class of masks": (lambda f: masks(f, "a\n"), "masks", ["of 1 class; masks need 2 to 255"]),
     "class twice in masks": (lambda f: masks(f, "a\nb\nb\n"), "masks", ["classes.txt: the class 'b' is named twice"]),
     "tag": (lambda f: yolo(f, names="names:\n- !!int abc"), "yolo", ["data.yaml: line 2", "no plain text"]),
+    "tag of the list": (lambda f: yolo(f, names="names: !!python/object/apply:os.system [a]"), "yolo", ["has the tag"]),
+    "only class": (lambda f: yolo(f, "1 .5 .5 .1 .1", "names: [a]"), "yolo", ["the class '1' is not the only class"]),
     "object": (lambda f: yolo(f, names="names: !!python/name:os.system ''"), "yolo", ["data.yaml: names is no list"]),
     "character": (lambda f: yolo(f, names=r'names: ["\Uffffffff"]'), "yolo", ["data.yaml: not YAML"]),
     "number twice": (lambda f: yolo(f, names="names: {0: a, 0: b}"), "yolo", ["data.yaml: the numbers of names"]),

@@ -34,12 +34,13 @@ def check_names(names: Sequence[str], where: str) -> None:
             `where`.
     """
     for number, name in enumerate(names):
+        title = f"the name of class {number}" if len(names) > 1 else "its name"
         if not name.strip():
-            raise DataError(f"{where}: the name of class {number} is empty")
+            raise DataError(f"{where}: {title} is empty")
         if surrogate := unpaired_surrogate(name):
             raise DataError(f"{where}: the class {shown(name)} contains an unpaired surrogate ({surrogate})")
         if len(name) > _LONGEST:
-            raise DataError(f"{where}: the name of class {number} has {len(name):,} characters: {shown(name)}")
+            raise DataError(f"{where}: {title} has {len(name):,} characters: {shown(name)}")
     if double := next((name for name, count in Counter(names).items() if count > 1), None):
         raise DataError(f"{where}: the class {shown(double)} is named twice")
 

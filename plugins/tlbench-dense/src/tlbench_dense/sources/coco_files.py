@@ -70,7 +70,9 @@ def _parsed(file: Path) -> Any:
     try:
         content = json.loads(text_of(file))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not JSON: {' '.join(str(error).split())[:100]}") from None
+        # What follows a semicolon is advice for whoever wrote the program.
+        reason = str(error).partition(";")[0]
+        raise DataError(f"{file}: not JSON: {' '.join(reason.split())[:100]}") from None
     missing = [key for key in ("images", "annotations", "categories") if not isinstance(_get(content, key), list)]
     if missing:
         raise DataError(f"{file}: no list of {missing[0]}, which COCO's form has")

@@ -235,7 +235,8 @@ def _box(one: FoundBox, relative: bool, size: tuple[int, int], numbers: Mapping[
     sides = (one.left * across, one.top * down, one.right * across, one.bottom * down)
     box = Box(numbers.get(one.name, -1), *sides, one.crowd)
     if box.label < 0:
-        return box, f"the class {shown(one.name)} is none of the {counted(len(numbers), 'class', 'classes')}", False
+        known = f"none of the {len(numbers)} classes" if len(numbers) > 1 else "not the only class"
+        return box, f"the class {shown(one.name)} is {known}", False
     if box.fault:
         return box, box.fault, False
     past = max(-box.left, -box.top, box.right - size[0], box.bottom - size[1])

@@ -75,7 +75,7 @@ def map_in_file(file: Path, count: int) -> Draw:
                         " class at each pixel"
                     )
                 # Pillow multiplies grey of 2 and 4 bits so that white is 255; numbers in a palette it leaves.
-                scale = _SCALES.get(image.tile[0][3], 1)
+                scale = _SCALES.get(str(image.tile[0][3]), 1)
                 classes = np.asarray(image).astype(np.uint8) // scale
         except FileNotFoundError:
             raise DataError(f"{file}: no such file") from None

@@ -19,7 +19,7 @@ from tlbench_dense.sources.annotated_images import (
     split_in,
     text_of,
 )
-from tlbench_dense.sources.annotation_checks import check_names
+from tlbench_dense.sources.annotation_checks import check_names, shown
 
 _FIELDS = 5
 
@@ -92,6 +92,9 @@ def _names_in_yaml(folder: Path) -> tuple[str, ...]:
         raise DataError(f"{file}: not YAML: {' '.join(str(error).split())[:100]}") from None
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     found = next((value for key, value in pairs if key.value == "names"), None)
+    usual = (yaml.BaseLoader.DEFAULT_MAPPING_TAG, yaml.BaseLoader.DEFAULT_SEQUENCE_TAG)
+    if isinstance(found, yaml.CollectionNode) and found.tag not in usual:
+        raise DataError(f"{file}: names has the tag {shown(found.tag)}, which is not read")
     if isinstance(found, yaml.MappingNode):
         numbers, nodes = [_text(key, file) for key, _ in found.value], [value for _, value in found.value]
         if sorted(numbers) != sorted(map(str, range(len(numbers)))):
