@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 MOST_BOXES = 100
 """Largest number of predicted boxes of an image that are kept, as in COCO's evaluation."""
+DECIMALS = 2
+"""Decimals of a pixel that texts keep."""
+_LARGEST = sys.float_info.max
 COLUMNS = 6
 """Numbers of a box in a text: class, left, top, right, bottom, and its score or, in a target, 1 for a crowd."""
 
@@ -32,16 +36,22 @@ class Box(NamedTuple):
     def fault(self) -> str:
         """Why this is no box; empty if it is one."""
         numbers = (self.left, self.top, self.right, self.bottom)
-        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            return f"the box {numbers} has a side that is not a finite number"
+        # Compared and not `math.isfinite`, which raises OverflowError for whole numbers beyond any float.
+        if not all(isinstance(number, int | float) and abs(number) <= _LARGEST for number in numbers):
+            shown = ", ".join(f"{number!r:.20}" for number in numbers)
+            return f"the box ({shown}) has a side that is not a finite number"
+        corners = f"the box from ({self.left:g}, {self.top:g}) to ({self.right:g}, {self.bottom:g})"
         if self.right <= self.left or self.bottom <= self.top:
-            return f"the box from ({self.left:g}, {self.top:g}) to ({self.right:g}, {self.bottom:g}) has no area"
+            return f"{corners} has no area"
+        left, top, right, bottom = (round(number, DECIMALS) for number in numbers)
+        if right <= left or bottom <= top:
+            return f"{corners} has no area once its sides are rounded to {DECIMALS} decimals"
         return ""
 
 
 def target_text(boxes: Iterable[Box]) -> str:
     """Returns the boxes of an image as a text."""
-    rows = [[int(b.label), *(round(float(x), 2) for x in b[1:5]), int(b.crowd)] for b in boxes]
+    rows = [[int(b.label), *(round(float(x), DECIMALS) for x in b[1:5]), int(b.crowd)] for b in boxes]
     return json.dumps(rows, separators=(",", ":"))
 
 
@@ -50,7 +60,7 @@ def prediction_text(boxes: np.ndarray) -> str:
     import numpy as np
 
     order = np.argsort(-boxes[:, 5], kind="stable")[:MOST_BOXES]
-    rows = [[int(row[0]), *(round(x, 2) for x in row[1:5]), round(row[5], 6)] for row in boxes[order].tolist()]
+    rows = [[int(row[0]), *(round(x, DECIMALS) for x in row[1:5]), round(row[5], 6)] for row in boxes[order].tolist()]
     return json.dumps(rows, separators=(",", ":"))
 
 

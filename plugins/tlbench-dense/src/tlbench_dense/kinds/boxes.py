@@ -55,7 +55,7 @@ class Boxes(Output):
         size = getattr(example.inputs[0], "size", None)
         for box in target:
             if not isinstance(box.label, int) or not 0 <= box.label < len(self.names):
-                return f"a box has the class {box.label!r}, and there are {len(self.names)}"
+                return f"a box has the class {box.label!r}, and classes are from 0 to {len(self.names) - 1}"
             if box.fault:
                 return box.fault
             if size is not None and not _is_within(box, size):

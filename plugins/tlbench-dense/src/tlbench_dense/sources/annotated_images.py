@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from tlbench_data.split_names import NAMES
 
 from tlbench import DataError
+from tlbench_dense.sources.annotation_checks import check_names, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,8 @@ class FoundBox:
     right: float
     bottom: float
     crowd: bool = False
+    advice: str = ""
+    """What a fault of it may come from, for messages."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class AnnotatedImage:
     """Draws the map of classes; None where boxes are wanted."""
     relative: bool = False
     """Whether the sides of boxes are shares of the image's width and height."""
+    declared: tuple[float | None, float | None] = (None, None)
+    """Width and height of the image as the annotation has them; None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,21 @@ def inside(folder: Path, name: str, where: str) -> Path:
     """Returns the path of a file named in annotations.
 
     Raises:
-        DataError: The name leads out of the folder, also through a link.
+        DataError: The name leads out of the folder, also through a link, or no file can have it.
     """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{where}: {name!r:.80} lies outside of {folder}")
+    path, is_inside = folder / name, False
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise DataError(f"{where}: {shown(name)} cannot be read: {error.strerror}") from None
+    except (ValueError, RuntimeError):
+        # NUL, an unpaired surrogate, or links in a circle.
+        raise DataError(f"{where}: {shown(name)} is no name that a file can have") from None
+    if not is_inside:
+        raise DataError(f"{where}: {shown(name)} lies outside of {folder}")
     return path
 
 
@@ -101,7 +116,18 @@ def number_of(value: object, where: str) -> float:
             raise TypeError
         return float(value)
     except (TypeError, ValueError):
-        raise DataError(f"{where}: {value!r:.40} is not a number") from None
+        raise DataError(f"{where}: {shown(value)} is not a number") from None
+    except OverflowError:
+        raise DataError(f"{where}: {shown(value)} is larger than any number that is read") from None
+
+
+def size_number(value: object, where: str) -> float | None:
+    """Returns a declared width or height; None if it is absent or 0, which some tools write for an unknown one.
+
+    Raises:
+        DataError: It is no number; the message begins with `where`.
+    """
+    return None if value is None else number_of(value, where) or None
 
 
 def split_in(words: Iterable[str]) -> str | None:
@@ -118,13 +144,13 @@ def listed_names(folder: Path, given: str) -> tuple[str, ...]:
     """Returns the declared names of classes: those of the option, or the lines of `classes.txt` in the folder.
 
     Raises:
-        DataError: A name occurs twice.
+        DataError: A name is empty or occurs twice.
     """
     file = folder / "classes.txt"
     if given:
         names = tuple(part.strip() for part in given.split("+"))
+        check_names(names, f"{folder}: names={shown(given)[1:-1]}")
     else:
         names = tuple(line.strip() for line in text_of(file).splitlines() if line.strip()) if file.is_file() else ()
-    if double := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"{folder}: the class {double!r} is named twice")
+        check_names(names, f"{file}")
     return names

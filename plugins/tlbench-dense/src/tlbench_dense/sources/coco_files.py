@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,11 @@ from tlbench_dense.sources.annotated_images import (
     Wanted,
     inside,
     number_of,
+    size_number,
     split_in,
     text_of,
 )
+from tlbench_dense.sources.annotation_checks import check_names, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +60,8 @@ def read_coco(folder: Path, wanted: Wanted, names: str = "") -> Annotations:
     if wanted == "masks":
         order = {identity: index + 1 for identity, index in order.items()}
     titles = tuple(classes[identity] for identity in sorted(classes))
+    # Files of one data set are each right alone, and may still not agree.
+    check_names(titles, f"{folder}: categories of all files")
     splits = {split: _images(folder, *part, classes, order, wanted) for split, part in parts.items()}
     return Annotations((GROUND, *titles) if wanted == "masks" else titles, splits)
 
@@ -65,7 +70,9 @@ def _parsed(file: Path) -> Any:
     try:
         content = json.loads(text_of(file))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not JSON: {' '.join(str(error).split())[:100]}") from None
+        # What follows a semicolon is advice for whoever wrote the program.
+        reason = str(error).partition(";")[0]
+        raise DataError(f"{file}: not JSON: {' '.join(reason.split())[:100]}") from None
     missing = [key for key in ("images", "annotations", "categories") if not isinstance(_get(content, key), list)]
     if missing:
         raise DataError(f"{file}: no list of {missing[0]}, which COCO's form has")
@@ -76,52 +83,59 @@ def _classes(file: Path, content: Any) -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in content["categories"]:
         identity, name = _get(entry, "id"), _get(entry, "name")
-        if not isinstance(identity, int) or not isinstance(name, str):
-            raise DataError(f"{file}: a category without id and name: {entry!r:.60}")
+        if type(identity) is not int or not isinstance(name, str):
+            raise DataError(f"{file}: a category without id and name: {shown(entry)}")
+        where = f"{file}: category {shown(identity)}"
         if found.setdefault(identity, name) != name:
-            raise DataError(f"{file}: category {identity} has two names, {found[identity]!r} and {name!r}")
+            raise DataError(f"{where} has two names, {shown(found[identity])} and {shown(name)}")
+        check_names([name], where)
     if not found:
         raise DataError(f"{file}: no categories")
+    check_names(list(found.values()), f"{file}: categories")
     return found
 
 
 def _images(
     folder: Path, file: Path, content: Any, classes: Mapping[int, str], order: Mapping[int, int], wanted: Wanted
 ) -> list[AnnotatedImage]:
-    entries: dict[Any, str] = {}
+    entries: dict[Any, Any] = {}
     for entry in content["images"]:
         identity, name = _get(entry, "id"), _get(entry, "file_name")
-        if not isinstance(identity, int | str) or not isinstance(name, str) or not name:
-            raise DataError(f"{file}: an image without id and file_name: {entry!r:.60}")
+        if type(identity) not in (int, str) or not isinstance(name, str) or not name:
+            raise DataError(f"{file}: an image without id and file_name: {shown(entry)}")
         if identity in entries:
-            raise DataError(f"{file}: image {identity}: its id occurs twice")
-        entries[identity] = name
+            raise DataError(f"{file}: image {shown(identity)}: its id occurs twice")
+        entries[identity] = entry
     of_image: dict[Any, list[Any]] = {identity: [] for identity in entries}
-    for entry in content["annotations"]:
-        where = f"{file}: annotation {_get(entry, 'id')!r:.20}"
-        if _get(entry, "image_id") not in of_image:
-            raise DataError(f"{where}: no image has the id {_get(entry, 'image_id')!r:.20}")
-        if _get(entry, "category_id") not in classes:
-            raise DataError(f"{where}: no category has the id {_get(entry, 'category_id')!r:.20}")
+    for number, entry in enumerate(content["annotations"], 1):
+        if not isinstance(entry, dict):
+            raise DataError(f"{file}: annotation number {number} is {shown(entry)}, and no object")
+        where = f"{file}: {_title(entry)}"
+        for key, noun, known in (("image_id", "image", of_image), ("category_id", "category", classes)):
+            # Lists and objects cannot be looked up.
+            if type(entry.get(key)) not in (int, float, str) or entry[key] not in known:
+                raise DataError(f"{where}: no {noun} has the id {shown(entry.get(key))}")
         of_image[entry["image_id"]].append(entry)
     stem = re.sub(r"^instances_", "", file.stem)
     places = [folder, folder / "images", folder / stem, folder / "images" / stem, file.parent]
     result = []
-    for identity, name in entries.items():
-        paths = [inside(place, name, f"{file}: image {identity}") for place in places]
+    for identity, entry in entries.items():
+        where = f"{file}: image {shown(identity)}"
+        paths = [inside(place, entry["file_name"], where) for place in places]
         image = next((path for path in paths if path.is_file()), paths[0])
         found = of_image[identity]
         boxes = tuple(_box(entry, classes, file) for entry in found) if wanted == "boxes" else ()
         draw = _drawn(found, order, file) if wanted == "masks" else None
-        result.append(AnnotatedImage(f"{identity}", image, file, boxes, draw))
+        width, height = (size_number(entry.get(key), f"{where}: {key}") for key in ("width", "height"))
+        result.append(AnnotatedImage(f"{identity}", image, file, boxes, draw, declared=(width, height)))
     return result
 
 
 def _box(entry: Any, classes: Mapping[int, str], file: Path) -> FoundBox:
-    where = f"annotation {_get(entry, 'id')!r:.20}"
+    where = _title(entry)
     sides = _get(entry, "bbox")
     if not isinstance(sides, list) or len(sides) != 4:
-        raise DataError(f"{file}: {where}: bbox is {sides!r:.40}, and not left, top, width and height")
+        raise DataError(f"{file}: {where}: bbox is {shown(sides)}, and not left, top, width and height")
     left, top, width, height = (number_of(side, f"{file}: {where}") for side in sides)
     crowd = bool(_get(entry, "iscrowd"))
     return FoundBox(where, classes[entry["category_id"]], left, top, left + width, top + height, crowd)
@@ -136,20 +150,27 @@ def _drawn(entries: Sequence[Any], order: Mapping[int, int], file: Path) -> Draw
 
         classes = np.zeros((height, width), dtype=np.uint8)
         # Large objects first, so that they do not hide small ones.
-        for entry in sorted(entries, key=_area, reverse=True):
+        for entry in sorted(entries, key=lambda entry: _area(entry, file), reverse=True):
             try:
                 part = drawn_shape(_get(entry, "segmentation"), width, height)
             except (ValueError, TypeError) as error:
-                raise DataError(f"{file}: annotation {_get(entry, 'id')!r:.20}: {error}") from None
+                raise DataError(f"{file}: {_title(entry)}: {error}") from None
             classes[part > 0] = IGNORED if _get(entry, "iscrowd") else order[entry["category_id"]]
         return classes
 
     return draw
 
 
-def _area(entry: Any) -> float:
-    area = _get(entry, "area")
-    return float(area) if isinstance(area, int | float) else 0.0
+def _area(entry: Any, file: Path) -> float:
+    where = f"{file}: {_title(entry)}: area"
+    area = 0.0 if entry.get("area") is None else number_of(entry["area"], where)
+    if not math.isfinite(area):
+        raise DataError(f"{where}: {area} is not a finite number")
+    return area
+
+
+def _title(entry: Any) -> str:
+    return f"annotation {shown(_get(entry, 'id'))}"
 
 
 def _get(entry: Any, key: str) -> Any:

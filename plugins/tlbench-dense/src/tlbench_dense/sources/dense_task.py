@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +15,16 @@ from typing import Any, Literal
 from tlbench_data.images.image_checks import content_of
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
 from tlbench_data.option_fields import option
+from tlbench_data.readers.rows import unpaired_surrogate
 
 from tlbench import DataError, Example, Examples, ImageFile, Output, SplitName, Task, UsageError, divide
+from tlbench.data.checks.finding import counted
 from tlbench_dense.kinds.box_texts import Box
 from tlbench_dense.kinds.boxes import Boxes
+from tlbench_dense.kinds.class_runs import IGNORED, encoded
 from tlbench_dense.kinds.masks import Masks
 from tlbench_dense.sources.annotated_images import WHOLE, AnnotatedImage, Annotations, FoundBox, Wanted
+from tlbench_dense.sources.annotation_checks import check_identities, check_names, shown
 from tlbench_dense.sources.coco_files import read_coco
 from tlbench_dense.sources.png_maps import read_masks
 from tlbench_dense.sources.voc_files import read_voc
@@ -96,7 +102,7 @@ class AnnotatedFolder(Task):
         """
         read = _read(self)
         sizes = ", ".join(f"{len(images):,} {split}" for split, images in read.splits.items())
-        return f"Your images with {self.wanted} of {len(read.classes)} classes; {sizes}"
+        return f"Your images with {self.wanted} of {counted(len(read.classes), 'class', 'classes')}; {sizes}"
 
     @property
     def reading_notes(self) -> tuple[str, ...]:
@@ -106,7 +112,7 @@ class AnnotatedFolder(Task):
             DataError: The annotations or images cannot be read.
         """
         counts = sum((_part(self, split)[1] for split in _read(self).splits), Counter[str]())
-        return tuple(f"{count:,} boxes {what}" for what, count in sorted(counts.items()))
+        return tuple(f"{counted(count, 'box', 'boxes')} {what}" for what, count in sorted(counts.items()))
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the examples of a split.
@@ -135,8 +141,15 @@ _METRICS = {
 @lru_cache(maxsize=8)
 def _read(task: AnnotatedFolder) -> Annotations:
     read = READERS[task.scheme](folder_at(named_path(task.name)), task.wanted, task.names)
-    if len(read.classes) < (2 if task.wanted == "masks" else 1):
-        raise DataError(f"{named_path(task.name)}: the annotations are of {len(read.classes)} classes")
+    fewest, most = (2, IGNORED) if task.wanted == "masks" else (1, sys.maxsize)
+    if not fewest <= len(read.classes) <= most:
+        needed = f"{fewest} to {most}" if task.wanted == "masks" else "at least one"
+        count = counted(len(read.classes), "class", "classes")
+        raise DataError(f"{named_path(task.name)}: the annotations are of {count}; {task.wanted} need {needed}")
+    # Here too, so that no form of annotations can leave it out.
+    check_names(read.classes, f"{named_path(task.name)}")
+    for split, images in read.splits.items():
+        check_identities(images, split)
     if empty := [split for split, images in read.splits.items() if not images]:
         raise DataError(f"{named_path(task.name)}: no image for {empty[0]}")
     splits = dict(read.splits)
@@ -168,16 +181,21 @@ def _divided(task: AnnotatedFolder) -> dict[str, Examples]:
 
 
 def _example(found: AnnotatedImage, task: AnnotatedFolder, numbers: Mapping[str, int], counts: Counter[str]) -> Example:
-    from tlbench_dense.kinds.class_runs import encoded
-
-    if not found.image.is_file():
-        raise DataError(f"{found.source}: image {found.id}: {found.image} does not exist")
+    # Unlike `Path.is_file`, False also for a name that is too long.
+    if not os.path.isfile(found.image):
+        raise DataError(f"{found.source}: image {found.id:.60}: {found.image} does not exist")
     image = ImageFile.read(found.image, content_of(found.image)[:16])
     if "orientation" in image.adjusted:
         raise DataError(
             f"{found.image}: its EXIF turns it, so that it is unclear which way the annotations are; save it turned"
         )
     width, height = image.size
+    if any(given not in (None, real) for given, real in zip(found.declared, image.size, strict=True)):
+        given = "x".join("?" if side is None else f"{side:g}" for side in found.declared)
+        raise DataError(
+            f"{found.source}: image {found.id:.60} is annotated as {given} pixels, and {found.image} has"
+            f" {width}x{height}"
+        )
     if found.draw is not None:
         return Example(found.id, (image,), encoded(found.draw(width, height)))
     boxes = _boxes(found, (width, height), numbers, task.faults, counts)
@@ -206,7 +224,8 @@ def _boxes(
             counts["left out for a fault"] += 1
             continue
         advice = "[faults=clip] cuts it" if is_outside and faults == "error" else "[faults=leave-out] leaves it out"
-        raise DataError(f"{found.source}: {one.where} of {found.image.name}: {fault}; {advice}")
+        hint = f"; {one.advice}" if one.advice else ""
+        raise DataError(f"{found.source}: {one.where} of {found.image.name}: {fault}; {advice}{hint}")
     return boxes
 
 
@@ -216,7 +235,8 @@ def _box(one: FoundBox, relative: bool, size: tuple[int, int], numbers: Mapping[
     sides = (one.left * across, one.top * down, one.right * across, one.bottom * down)
     box = Box(numbers.get(one.name, -1), *sides, one.crowd)
     if box.label < 0:
-        return box, f"the class {one.name!r:.40} is none of the {len(numbers)} classes", False
+        known = f"none of the {len(numbers)} classes" if len(numbers) > 1 else "not the only class"
+        return box, f"the class {shown(one.name)} is {known}", False
     if box.fault:
         return box, box.fault, False
     past = max(-box.left, -box.top, box.right - size[0], box.bottom - size[1])
@@ -234,9 +254,14 @@ def resolve(scheme: str, text: str) -> AnnotatedFolder:
     Raises:
         DataError: The folder is missing or cannot be read, or the digest does not match.
     """
+    if unpaired_surrogate(text):
+        raise DataError(f"{scheme}: the path {shown(text)} is not UTF-8; rename the folder")
     path, given = path_and_digest(f"{scheme}:", text)
     folder, sha256 = folder_at(path), hashlib.sha256()
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        sha256.update(f"{file.relative_to(folder).as_posix()}\0{content_of(file)}\n".encode())
+        name = file.relative_to(folder).as_posix()
+        if unpaired_surrogate(name):
+            raise DataError(f"{folder}: the file {shown(name)} has a name that is not UTF-8; rename it")
+        sha256.update(f"{name}\0{content_of(file)}\n".encode())
     digest = checked_digest(f"{scheme}:", text, given, sha256.hexdigest()[:12])
     return AnnotatedFolder(f"{scheme}:{path}@{digest}")

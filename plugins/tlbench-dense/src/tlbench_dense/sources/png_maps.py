@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MODES = ("1", "L", "P")
+_SCALES = {"L;2": 85, "L;4": 17}
+"""What Pillow multiplies grey by, for its names of the file's pixels."""
 
 
 def read_masks(folder: Path, wanted: Wanted, names: str = "") -> Annotations:
@@ -51,7 +53,7 @@ def map_in_file(file: Path, count: int) -> Draw:
     """Returns a function that reads a map of classes.
 
     Args:
-        file: A PNG of 1 or 8 bits, grey or with a palette; 255 is ignored.
+        file: A PNG of 1, 2, 4 or 8 bits, grey or with a palette; 255 is ignored.
         count: Number of classes.
     """
 
@@ -72,7 +74,9 @@ def map_in_file(file: Path, count: int) -> Draw:
                         f"{file}: its pixels are {image.mode}; a map is grey or has a palette, with the number of the"
                         " class at each pixel"
                     )
-                classes = np.asarray(image).astype(np.uint8)
+                # Pillow multiplies grey of 2 and 4 bits so that white is 255; numbers in a palette it leaves.
+                scale = _SCALES.get(str(image.tile[0][3]), 1)
+                classes = np.asarray(image).astype(np.uint8) // scale
         except FileNotFoundError:
             raise DataError(f"{file}: no such file") from None
         except (DataError, MemoryError):

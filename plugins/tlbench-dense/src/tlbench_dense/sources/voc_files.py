@@ -17,6 +17,7 @@ from tlbench_dense.sources.annotated_images import (
     inside,
     listed_names,
     number_of,
+    size_number,
     text_of,
 )
 from tlbench_dense.sources.png_maps import map_in_file
@@ -26,6 +27,7 @@ CLASSES = (
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 """The classes of Pascal VOC 2007 to 2012, whose maps have their numbers, from 1."""
+_FROM_ZERO = "Pascal VOC counts pixels from 1, and these seem to be counted from 0: add 1 to xmin and ymin"
 _LISTS = {"boxes": "Main", "masks": "Segmentation"}
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -44,7 +46,10 @@ def read_voc(folder: Path, wanted: Wanted, names: str = "") -> Annotations:
     suffix = ".xml" if wanted == "boxes" else ".png"
     if not place.is_dir():
         raise DataError(f"{folder}: no folder {place.name}, which Pascal VOC's form has")
-    pictures = {path.stem: path for path in sorted((folder / "JPEGImages").glob("*")) if _is_image(path)}
+    pictures: dict[str, Path] = {}
+    for path in sorted((folder / "JPEGImages").glob("*")):
+        if _is_image(path) and (other := pictures.setdefault(path.stem, path)) is not path:
+            raise DataError(f"{path}: {other.name} has the same name, so that it is unclear which is annotated")
     splits: dict[str, list[AnnotatedImage]] = {}
     for split, stems in _listed(folder, wanted, place, suffix).items():
         splits[split] = []
@@ -55,7 +60,8 @@ def read_voc(folder: Path, wanted: Wanted, names: str = "") -> Annotations:
                 count = len(declared) or len(CLASSES) + 1
                 found = AnnotatedImage(stem, image, file, draw=map_in_file(file, count))
             else:
-                found = AnnotatedImage(stem, image, file, tuple(_boxes(file)))
+                boxes, size = _boxes(file)
+                found = AnnotatedImage(stem, image, file, boxes, declared=size)
             splits[split].append(found)
     if wanted == "masks":
         return Annotations(declared or (GROUND, *CLASSES), splits)
@@ -73,7 +79,8 @@ def _listed(folder: Path, wanted: Wanted, place: Path, suffix: str) -> dict[str,
     return lists or {WHOLE: sorted(path.stem for path in place.glob(f"*{suffix}"))}
 
 
-def _boxes(file: Path) -> list[FoundBox]:
+def _boxes(file: Path) -> tuple[tuple[FoundBox, ...], tuple[float | None, float | None]]:
+    """Returns the boxes of a file, and the image's declared width and height."""
     # Entities are refused: a few of them within one another take all memory, and others read files.
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
@@ -81,10 +88,12 @@ def _boxes(file: Path) -> list[FoundBox]:
     text = text_of(file)
     try:
         root: Any = fromstring(text, forbid_dtd=True)
-    except ParseError as error:
+    except DefusedXmlException:
+        raise DataError(
+            f"{file}: XML with a document type or entities, which are not read: remove <!DOCTYPE>"
+        ) from None
+    except (ParseError, ValueError) as error:
         raise DataError(f"{file}: not XML: {error}") from None
-    except (DefusedXmlException, ValueError) as error:
-        raise DataError(f"{file}: XML with a document type or entities, which are not read: {error}") from None
     boxes = []
     for number, found in enumerate(root.iter("object"), 1):
         where = f"object {number}"
@@ -96,8 +105,10 @@ def _boxes(file: Path) -> list[FoundBox]:
         )
         # Pixels are counted from 1, and a box ends with its last pixel.
         difficult = (found.findtext("difficult") or "").strip() == "1"
-        boxes.append(FoundBox(where, name, left - 1, top - 1, right, bottom, difficult))
-    return boxes
+        advice = _FROM_ZERO if min(left, top) < 1 else ""
+        boxes.append(FoundBox(where, name, left - 1, top - 1, right, bottom, difficult, advice))
+    width, height = (size_number(root.findtext(f"size/{side}"), f"{file}: {side}") for side in ("width", "height"))
+    return tuple(boxes), (width, height)
 
 
 def _is_image(path: Path) -> bool:

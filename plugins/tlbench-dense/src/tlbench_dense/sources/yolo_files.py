@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tlbench_dense.sources.annotated_images import (
     split_in,
     text_of,
 )
+from tlbench_dense.sources.annotation_checks import check_names, shown
 
 _FIELDS = 5
 
@@ -84,17 +86,36 @@ def _names_in_yaml(folder: Path) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
-        content: Any = yaml.safe_load(text_of(file))
-    except (yaml.YAMLError, RecursionError) as error:
+        # Composed and not loaded: a name such as `no` stays a text, and no tag is followed.
+        root: Any = yaml.compose(text_of(file), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise DataError(f"{file}: not YAML: {' '.join(str(error).split())[:100]}") from None
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise DataError(f"{file}: the numbers of names are not 0 to {len(names) - 1}")
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    found = next((value for key, value in pairs if key.value == "names"), None)
+    usual = (yaml.BaseLoader.DEFAULT_MAPPING_TAG, yaml.BaseLoader.DEFAULT_SEQUENCE_TAG)
+    if isinstance(found, yaml.CollectionNode) and found.tag not in usual:
+        raise DataError(f"{file}: names has the tag {shown(found.tag)}, which is not read")
+    if isinstance(found, yaml.MappingNode):
+        numbers, nodes = [_text(key, file) for key, _ in found.value], [value for _, value in found.value]
+        if sorted(numbers) != sorted(map(str, range(len(numbers)))):
+            raise DataError(f"{file}: the numbers of names are not 0 to {len(numbers) - 1}, each once")
+        nodes = [node for _, node in sorted(zip(map(int, numbers), nodes, strict=True), key=itemgetter(0))]
+    elif isinstance(found, yaml.SequenceNode):
+        nodes = found.value
+    else:
         raise DataError(f"{file}: names is no list of the classes' names")
-    return tuple(map(str, names))
+    names = tuple(_text(node, file).strip() for node in nodes)
+    check_names(names, f"{file}: names")
+    return names
+
+
+def _text(node: Any, file: Path) -> str:
+    """Returns the text of a scalar of YAML, whatever it would mean."""
+    import yaml
+
+    if isinstance(node, yaml.ScalarNode) and node.tag == yaml.BaseLoader.DEFAULT_SCALAR_TAG:
+        return str(node.value)
+    raise DataError(f"{file}: line {node.start_mark.line + 1}: a name of a class is no plain text")
 
 
 def _boxes(file: Path, classes: Sequence[str]) -> list[FoundBox]:
@@ -107,7 +128,8 @@ def _boxes(file: Path, classes: Sequence[str]) -> list[FoundBox]:
             raise DataError(f"{file}: {where}: {len(fields)} fields, and a box has {_FIELDS}: class x y width height")
         label, across, down, width, height = (number_of(field, f"{file}: {where}") for field in fields)
         # An unknown number is reported with the other faults of boxes, which may be left out.
-        name = classes[int(label)] if label == int(label) and 0 <= label < len(classes) else fields[0]
+        # The range is compared first, since NaN and infinity are no whole numbers.
+        name = classes[int(label)] if 0 <= label < len(classes) and label == int(label) else fields[0]
         sides = (across - width / 2, down - height / 2, across + width / 2, down + height / 2)
         boxes.append(FoundBox(where, name, *sides))
     return boxes
