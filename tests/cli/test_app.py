@@ -273,14 +273,11 @@ def test_what_only_looks_imports_nothing_heavy(suite, done):
 def test_hostile_names_reach_no_terminal(tlbench, done, capsys):
     store = Store.open(done)
     path = next((done / "records").glob("*.json"))
-    # An escape sequence that sets a terminal's title, and markup that rich would refuse for its closing tag.
     text = path.read_text().replace('"reason":""', '"reason":"\\u001b]0;owned\\u0007[red]x[/nope]"')
     path.unlink()
-    # Without the digest, as whoever writes such a record leaves it out.
-    text = re.sub(r'"digest":"[0-9a-f]{32}",', "", text)
-    path.write_text(text.replace('"status":"ok"', '"status":"failed"'))
-    # It is still a valid record, and not skipped as a damaged one.
-    assert len(list(store.records())) == 4
+    text = re.sub(r'"digest":"[0-9a-f]{32}",', "", text).replace('"status":"ok"', '"status":"failed"')
+    path.write_text(text)
+    assert len(list(store.records())) == 4, "it is still a valid record"
     capsys.readouterr()
     assert tlbench("leaderboard", "--out", done) == 0
     shown = capsys.readouterr().out

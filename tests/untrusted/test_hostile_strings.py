@@ -20,6 +20,7 @@ from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
 from tlbench.contracts.record import FitResult, Provenance, Record
 from tlbench.contracts.tracking.tracked_run import TrackedRun
 from tlbench.results.render.escaping import ESCAPES, is_invisible
+from tlbench.system.integrity.sealed_json import unsealed
 from tlbench.testing.conformance.media import HOSTILE, taken_for_commands
 from tlbench.testing.conformance.renderer import example_page
 
@@ -60,7 +61,7 @@ def sent(request, tmp_path_factory):
     changes = {"report": report, "best_params": {text: text}, "provenance": provenance, "trials": trials}
     store = committed(root, [(first, answers(n=40)), (second, None)], reason=text, traceback=text)
     for path in (root / "records").glob("*.json"):
-        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        record = msgspec.json.decode(unsealed(path.read_bytes()), type=Record)
         path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes)))
     assert store.record(first.id)
     return root, first.id

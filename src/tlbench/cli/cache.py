@@ -22,7 +22,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Show, prune or limit the cache of activations and tokens.",
     rich_markup_mode=None,
-    no_args_is_help=True,
 )
 
 

@@ -16,7 +16,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Begin and check plugins, and say what is wrong with them.",
     rich_markup_mode=None,
-    no_args_is_help=True,
 )
 
 Kind = Literal["backbone", "task", "strategy", "metric", "output", "executor", "renderer", "policy", "suite"]

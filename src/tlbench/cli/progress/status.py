@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -48,7 +49,8 @@ def print_status(out: Path, as_json: bool) -> None:
         if submitted.jobs or submitted.problems:
             content["jobs"] = [job_facts(job) for job in submitted.jobs]
             content["problems"] = submitted.problems
-        print(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+        # In ASCII, so that nothing in a name can act on a terminal.
+        print(json.dumps(msgspec.to_builtins(content), indent=2))
         return
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "cells" and count)
     print(printable(f"{out}: {suite}, {counts['cells']} cells{f': {states}' if states else ''}"))

@@ -121,7 +121,7 @@ def is_at(handle: int, path: Path) -> bool:
 
 
 def _partial_files(folder: Path) -> list[Path]:
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as files:
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as files:
         return [Path(file.path) for file in files if _PARTIAL.fullmatch(file.name)]
     return []
 

@@ -10,14 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tlbench.contracts.cell import Cell
 from tlbench.contracts.errors import StoreError
 from tlbench.contracts.record import Record
-from tlbench.contracts.untrusted.regular_files import MOST_JSON_BYTES, read_regular_file
 from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.record_files import attempts_in, read_record
+from tlbench.system.integrity.sealed_files import read_sealed
 
 _PLACES = (
     ("records", "record", ".json"),
@@ -52,10 +50,9 @@ class StoredCell:
         if newest and isinstance(newest[0], Record):
             return newest[0].cell, newest[0].status
         for folder in self.work:
-            with suppress(OSError, msgspec.DecodeError):
-                cell = msgspec.json.decode(read_regular_file(folder / "cell.json", MOST_JSON_BYTES), type=Cell)
-                if cell.id == self.id:
-                    return cell, "damaged" if newest else "unfinished"
+            cell: Cell | None = read_sealed(folder / "cell.json", Cell)
+            if cell is not None and cell.id == self.id:
+                return cell, "damaged" if newest else "unfinished"
         return None, "damaged" if newest else "unfinished"
 
     @property

@@ -23,6 +23,7 @@ from tlbench.running.verification.own_data import NoOwnData, own_data
 from tlbench.running.verification.record_faults import record_faults
 from tlbench.running.verification.rerun import rerun
 from tlbench.running.verification.stored_answers import BadPredictions, StoredAnswers, read_answers, score_faults
+from tlbench.system.integrity.sealed_json import unsealed
 from tlbench.system.version import VERSION
 
 
@@ -133,7 +134,7 @@ def _other_faults(files: SubmittedFiles, records: set[str]) -> Iterator[tuple[st
             continue
         if name == "plan.json":
             try:
-                msgspec.json.decode(content, type=Plan)
+                msgspec.json.decode(unsealed(content), type=Plan)
             except (ValueError, RecursionError) as error:
                 yield name, f"it cannot be read: {' '.join(str(error).split())}"
         if name.endswith(SUFFIX) and name.removesuffix(VALIDATION_SUFFIX).removesuffix(SUFFIX) not in own:
