@@ -52,9 +52,9 @@ def test_answers_of_a_machine_that_was_given_up_are_refused(cluster, tmp_path, m
         eventually(lambda: all(handle.outcome is not None for handle in given_up), "giving up the machine")
         run.go.touch()
         # In the driver's thread, which takes in events as long as the run goes on or is asked.
-        eventually(lambda: lines(run.ended) >= 4, "the late fits")
+        eventually(lambda: lines(run.ended) >= run.workers, "the late fits")
 
     records = run.carry_out(partition)
-    assert len(given_up) == 2
-    assert run.executor.refused == 2
+    assert given_up, "the machine had no worker"
+    assert run.executor.refused == len(given_up)
     run.assert_all_once(records)
