@@ -13,6 +13,7 @@ from tlbench.finding.reserve import (
     MOST,
     SAFETY,
     SAFETY_MEASURED,
+    SEEDS_SHARE,
     STARTS,
     fold_seconds,
     reserved_seconds,
@@ -31,7 +32,8 @@ def outcome(number):
 def test_two_more_seeds_of_the_best_are_reserved_once_nothing_else_fits(costs):
     best = outcome(2)
     saved = reserved_seconds(costs, [best], best, 1e4, 0.0, 1, is_saved=True)
-    assert saved == pytest.approx(SAFETY * (2 * costs.again(best.proposal) + 2 * START_SECONDS))
+    scoring = costs.scoring(best.proposal)
+    assert saved == pytest.approx(SAFETY * (2 * costs.again(best.proposal) + scoring + 2 * START_SECONDS))
     assert reserved_seconds(costs, [best], best, 1e4, 0.0, 1) == pytest.approx(
         SAFETY * (3 * costs.again(best.proposal) + 2 * START_SECONDS)
     )
@@ -48,6 +50,16 @@ def test_the_dearest_candidate_that_still_fits_counts(costs):
 def test_a_small_budget_is_not_all_reserved(costs):
     best = outcome(3)
     assert reserved_seconds(costs, [best], best, 2.0, 2.0, 1) == pytest.approx(MOST * 2.0)
+
+
+def test_other_seeds_take_a_small_share_and_scoring_what_it_needs(costs):
+    best, total = outcome(3), 60.0
+    seeds = 2 * costs.again(best.proposal)
+    assert SAFETY * seeds > SEEDS_SHARE * total
+    kept = reserved_seconds(costs, [best], best, total, 0.0, 1, is_saved=True)
+    assert kept == pytest.approx(SEEDS_SHARE * total + SAFETY * (costs.scoring(best.proposal) + 2 * START_SECONDS))
+    costs.shape = replace(costs.shape, test_rows=10 * costs.shape.validation_rows)
+    assert reserved_seconds(costs, [best], best, total, 0.0, 1, is_saved=True) > 1.2 * kept, "a larger test split"
 
 
 def test_a_baseline_needs_no_more_seeds(costs):

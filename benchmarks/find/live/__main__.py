@@ -147,7 +147,8 @@ def _finished(command: Sequence[str], minutes: float, more: dict[str, str]) -> s
         command, env=environment, capture_output=True, text=True, check=False, timeout=60 * minutes + GRACE_SECONDS
     )
     if done.returncode:
-        raise OSError(f"{' '.join(command)}: status {done.returncode}: {done.stderr[-1000:]}")
+        said = (done.stderr.strip() or done.stdout.strip())[-1000:]
+        raise OSError(f"{' '.join(command)}: status {done.returncode}: {said}")
     return done.stdout
 
 

@@ -212,6 +212,11 @@ def is_fixed(domain: Domain) -> bool:
     return domain.low == domain.high
 
 
+def is_learning_rate(name: str) -> bool:
+    """Returns whether a hyperparameter of this name is a learning rate."""
+    return name in {"lr", "learning_rate"} or name.endswith("_lr")
+
+
 def _check_range(low: float, high: float, log: bool) -> None:
     if low > high:
         raise ValueError(f"low {low} is above high {high}")

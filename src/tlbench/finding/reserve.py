@@ -13,8 +13,11 @@ SAFETY, SAFETY_MEASURED = 1.6, 1.3
 fitted yet, and of one whose cost it has measured."""
 MORE_SEEDS = 2
 """Number of seeds of the winner after that of the search."""
+SEEDS_SHARE = 0.15
+"""Largest share of the budget that is reserved for the winner's other seeds: they say how sure the score is, while the
+same time in the search may find a better winner."""
 MOST = 0.45
-"""Largest share of the budget that is reserved; with less time, the winner gets fewer seeds."""
+"""Largest share of the budget that is reserved, for scoring the winner on a large test split."""
 LEAST_SECONDS = 4.0
 STARTS = 0.6
 """At least this share of the seconds that the first worker took to start is reserved: choosing the finalists, starting
@@ -47,6 +50,12 @@ def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) ->
     return rounds * costs.again(whole) + 2 * START_SECONDS
 
 
+def least_seconds(proposal: Proposal, costs: Costs, is_saved: bool) -> float:
+    """Returns the seconds that scoring a winner at one seed is expected to take, from its weights if they are saved."""
+    whole = Proposal(proposal.candidate, proposal.params)
+    return (costs.scoring(whole) if is_saved else costs.again(whole)) + 2 * START_SECONDS
+
+
 def reserved_seconds(
     costs: Costs,
     outcomes: Sequence[Outcome],
@@ -75,22 +84,25 @@ def reserved_seconds(
     fitted = {one.proposal.candidate for one in outcomes if one.proposal.part is None}
     likely = []
     if best is not None:
-        seeds = _more_seeds(best.proposal, costs) + (0 if is_saved else 1)
         factor = SAFETY_MEASURED if costs.is_measured(best.proposal.candidate) else SAFETY
-        finals = final_seconds(best.proposal, costs, workers, seeds)
-        if costs.shape.validation_rows < FEW_ROWS and _more_seeds(best.proposal, costs):
+        least = factor * least_seconds(best.proposal, costs, is_saved)
+        more = factor * _seed_seconds(best.proposal, costs, workers)
+        if costs.shape.validation_rows < FEW_ROWS and more:
             # The best and a rival are compared.
-            finals += -(-2 // max(1, workers)) * fold_seconds(best.proposal, costs)
-        likely.append(factor * finals)
+            least += factor * -(-2 // max(1, workers)) * fold_seconds(best.proposal, costs)
+        likely.append(least + min(more, SEEDS_SHARE * total))
     for entry in costs.entries:
         one = Proposal(entry.candidate.number, entry.candidate.defaults)
-        finals = final_seconds(one, costs, workers, _more_seeds(one, costs))
-        if entry.candidate.number not in fitted and costs(one) + SAFETY * finals <= left:
-            likely.append(SAFETY * finals)
+        is_kept = entry.candidate.role == "adaptation"
+        least = SAFETY * least_seconds(one, costs, is_kept)
+        if entry.candidate.number not in fitted and costs(one) + least <= left:
+            likely.append(least + min(SAFETY * _seed_seconds(one, costs, workers), SEEDS_SHARE * total))
     wanted = max(likely, default=0.0)
     return min(max(wanted, LEAST_SECONDS, STARTS * start_seconds), MOST * total)
 
 
-def _more_seeds(proposal: Proposal, costs: Costs) -> int:
-    # Other seeds of a baseline say little, so no time is taken from the search for them.
-    return 0 if costs.entries[proposal.candidate].candidate.role == "baseline" else MORE_SEEDS
+def _seed_seconds(proposal: Proposal, costs: Costs, workers: int) -> float:
+    """Returns the seconds of the winner's other seeds; none for a baseline, whose other seeds say little."""
+    if costs.entries[proposal.candidate].candidate.role == "baseline":
+        return 0.0
+    return -(-MORE_SEEDS // max(1, workers)) * costs.again(Proposal(proposal.candidate, proposal.params))

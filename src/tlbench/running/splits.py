@@ -17,7 +17,7 @@ VALIDATION_SEED = 0
 
 
 class Splits:
-    """A task's splits except the test split; each is read once, when it is first needed."""
+    """A task's splits, of the test split the number of rows alone; each is read once, when it is first needed."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -42,6 +42,15 @@ class Splits:
         """Returns the validation examples of an amount: all, or a draw with a fixed seed, the same for all fits."""
         drawn = self._validation_drawn(amount)
         return self.validation if drawn is None else self.validation.take(drawn)
+
+    @property
+    def test_rows(self) -> int | None:
+        """Number of test examples, which the cost of scoring depends on; None if the split cannot be read."""
+        try:
+            examples = self._task.split("test")
+        except Exception:  # the fits that need it say what is wrong
+            return None
+        return None if examples is None else len(examples)
 
     def labelled(self, part: Final) -> Examples:
         """Returns the training examples, or with "train+validation" those of train followed by those of validation."""

@@ -1,6 +1,7 @@
 """Costs by estimate, and how fits that were measured correct them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -51,7 +52,23 @@ def test_a_damaged_history_counts_as_none(tmp_path):
 def test_another_seed_of_a_probe_encodes_nothing_again(costs):
     probe, tuned = Proposal(1, {}), Proposal(2, {})
     costs.add(probe, 30.0, encoding=27.0)
-    assert costs.again(probe) == pytest.approx(30 - 27 * 1000 / 1250), "the test split is encoded, the rest is not"
-    assert costs.again(tuned) == costs(tuned)
+    assert costs.again(probe) == pytest.approx(3 + costs.scoring(probe)), "the test split is encoded, the rest is not"
+    assert costs.again(tuned) == pytest.approx(costs(tuned) + costs.scoring(tuned))
     costs.draws_anew = True
-    assert costs.again(probe) == costs(probe)
+    assert costs.again(probe) == pytest.approx(30 + costs.scoring(probe))
+
+
+def test_scoring_takes_longer_on_more_test_rows(costs):
+    tuned = Proposal(2, {})
+    before = costs.scoring(tuned)
+    costs.shape = replace(costs.shape, test_rows=4 * costs.shape.validation_rows)
+    assert costs.scoring(tuned) == pytest.approx(4 * before)
+
+
+def test_a_card_is_read_once_however_often_costs_are_asked_for(costs, monkeypatch):
+    read = []
+    monkeypatch.setattr(type(costs.entries[3].backbone), "card", lambda self: read.append(self.name) or self.sized)
+    for _ in range(5):
+        for number in range(4):
+            costs.again(Proposal(number, {}))
+    assert sorted(read) == ["large", "small", "small"], "the two candidates of one backbone each read it once"

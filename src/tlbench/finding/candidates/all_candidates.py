@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.catalog.strategy_families import family_of
@@ -11,6 +12,7 @@ from tlbench.contracts.backbone import Backbone, Card
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.policies.policy import Candidate, Role
+from tlbench.contracts.resources import Trainable
 from tlbench.contracts.space import Value
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -40,10 +42,16 @@ class Entry:
     imports: tuple[str, ...] = ()
     """Modules of the backbone that are slow to import."""
 
-    @property
+    # Costs are asked for thousands of times, and a card is read from files.
+    @cached_property
     def card(self) -> Card:
         """The backbone's card; an empty one without a backbone."""
         return self.backbone.card() if self.backbone else Card()
+
+    @cached_property
+    def trainable(self) -> Trainable:
+        """What the strategy trains of the backbone; nothing without one."""
+        return Trainable(0) if self.backbone is None else self.strategy.trainable(self.backbone)
 
     @property
     def title(self) -> str:
@@ -141,7 +149,9 @@ def _entry(number: int, cell: Cell, catalog: Catalog) -> Entry:
         family_of(strategy),
         (backbone.card().parameters or 0) if backbone else 0,
         settings.space,
-        first_params(settings.space, settings.usable_defaults),
+        first_params(
+            settings.space, settings.usable_defaults, cell.protocol.max_steps if role == "adaptation" else None
+        ),
     )
     return Entry(candidate, cell, strategy, backbone, settings.imports)
 

@@ -14,7 +14,7 @@ from tlbench.finding.costs.corrected import Costs
 from tlbench.finding.costs.work import START_SECONDS, whole_steps
 from tlbench.finding.request import FindRequest
 
-FIT_SHARE = 1 / 12
+FIT_SHARE = 1 / 3
 """Share of the budget that the dearest usual fit may take."""
 PROBES_SHARE = 0.3
 """Share of the budget that probes of all backbones and baselines may take together."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.costs.data_shape import DataShape
-from tlbench.finding.costs.work import Speed, fit_seconds
+from tlbench.finding.costs.work import Speed, fit_seconds, scoring_seconds
 
 CLOSE = 0.25
 """An estimate within this share of the measured time counts as close."""
@@ -47,18 +47,20 @@ class Costs:
         return self.estimate(proposal) * math.exp(self._correction(proposal.candidate))
 
     def again(self, proposal: Proposal) -> float:
-        """Returns the seconds that the same fit is expected to take at another seed, with the test split's encoding.
+        """Returns the seconds that the same fit is expected to take at another seed, with the test split's predictions.
 
         The training rows are not encoded again, unless each seed draws others.
         """
         whole = self(proposal)
-        if self.draws_anew:
-            return whole
-        is_probe = self.entries[proposal.candidate].candidate.role == "probe"
-        share = self._encoding.get(proposal.candidate, PROBE_ENCODING if is_probe else 0.0)
-        rows = self.shape.train_rows + self.shape.validation_rows
-        # The test split is taken to be as large as the validation split: nobody looks at it before the finals.
-        return whole * (1 - share * (1 - self.shape.validation_rows / max(1, rows)))
+        if not self.draws_anew:
+            is_probe = self.entries[proposal.candidate].candidate.role == "probe"
+            whole *= 1 - self._encoding.get(proposal.candidate, PROBE_ENCODING if is_probe else 0.0)
+        return whole + self.scoring(proposal)
+
+    def scoring(self, proposal: Proposal) -> float:
+        """Returns the seconds that predicting the test split with a fit's weights is expected to take."""
+        seconds = scoring_seconds(self.entries[proposal.candidate], self.shape, self.speed)
+        return seconds * math.exp(self._correction(proposal.candidate))
 
     def add(self, proposal: Proposal, seconds: float, expected: float | None = None, encoding: float = 0.0) -> None:
         """Adds a fit that was measured.

@@ -25,10 +25,17 @@ class DataShape:
     """Number of all training rows, of which fits see `train_rows`."""
     fingerprint: str = ""
     """A digest of all training and validation rows."""
+    test_rows: int | None = None
+    """Number of rows of the test split, which the winner has to predict; None if it is not known."""
+
+    @property
+    def scored_rows(self) -> int:
+        """Number of rows that the winner has to predict."""
+        return self.validation_rows if self.test_rows is None else self.test_rows
 
 
 def data_shape(splits: Splits, protocol: Protocol) -> DataShape:
-    """Returns the size of the training and validation splits that a fit reads; the test split is not opened.
+    """Returns the size of the splits that a fit reads; of the test split only the number of rows is looked at.
 
     Raises:
         DataError: The data cannot be read, or are too few to be divided.
@@ -36,7 +43,7 @@ def data_shape(splits: Splits, protocol: Protocol) -> DataShape:
     """
     train, validation = splits.subset(0, protocol.amount), splits.validation_of(protocol.amount)
     fingerprint = f"{splits.train.fingerprint} {splits.validation.fingerprint}"
-    return DataShape(len(train), len(validation), _tokens(train), len(splits.train), fingerprint)
+    return DataShape(len(train), len(validation), _tokens(train), len(splits.train), fingerprint, splits.test_rows)
 
 
 def _tokens(examples: Examples) -> float | None:

@@ -80,6 +80,12 @@ def fit_seconds(entry: Entry, shape: DataShape, speed: Speed, steps: int | None,
     return read + encoding + count / (part or 1) * step_seconds(entry, shape, speed) + shape.validation_rows * one
 
 
+def scoring_seconds(entry: Entry, shape: DataShape, speed: Speed) -> float:
+    """Returns the seconds that predicting the test split takes."""
+    one = BASELINE_ROW_SECONDS if entry.backbone is None else forward_seconds(entry.card, shape, speed)
+    return shape.scored_rows * (one + ROW_SECONDS)
+
+
 def whole_steps(entry: Entry, shape: DataShape) -> int:
     """Returns the number of steps of a fit whose protocol sets none."""
     rows = getattr(entry.strategy, "train_batch_size", BATCH)
@@ -89,7 +95,7 @@ def whole_steps(entry: Entry, shape: DataShape) -> int:
 def _trained(entry: Entry) -> tuple[int, float, float, bool]:
     """Returns the stages of a step, their share, its passes (a forward pass is 1), and whether the rest is cached."""
     assert entry.backbone is not None
-    trainable, total = entry.strategy.trainable(entry.backbone), stage_count(entry.card)
+    trainable, total = entry.trainable, stage_count(entry.card)
     stages = trainable.stages_of(entry.card)
     # New weights in some of the stages, such as a LoRA, leave the weights of these stages frozen.
     backward = BACKWARD if trainable.parameters is None else BACKWARD_FROZEN

@@ -9,7 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from tlbench.contracts.policies.policy import Candidate, Proposal, Situation
-from tlbench.contracts.space import Choice, Domain, Float, Int, Space, Value, existing, exists, is_fixed
+from tlbench.contracts.space import (
+    Choice,
+    Domain,
+    Float,
+    Int,
+    Space,
+    Value,
+    existing,
+    exists,
+    is_fixed,
+    is_learning_rate,
+)
 
 Params = Mapping[str, Value]
 
@@ -92,11 +103,6 @@ def beside(candidate: Candidate, params: Params, width: float = 1.0) -> list[Par
             outside = {key: one for key, one in changed.items() if key not in candidate.space}
             steps.append({**outside, **_completed(candidate.space, changed)})
     return steps
-
-
-def is_learning_rate(name: str) -> bool:
-    """Returns whether a hyperparameter of this name is a learning rate."""
-    return name in {"lr", "learning_rate"} or name.endswith("_lr")
 
 
 def _steps(domain: Domain, value: Value, width: float) -> list[Value]:
