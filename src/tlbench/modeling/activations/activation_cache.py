@@ -26,7 +26,7 @@ from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.weights import WeightTracker
 from tlbench.system.free_memory import release_free_memory
-from tlbench.system.memory_watch import add_cached, remove_cached
+from tlbench.system.process_memory import add_cached, remove_cached
 
 GIBIBYTE = 1024**3
 MAX_ENTRIES = 256
