@@ -21,7 +21,6 @@ from tlbench.contracts.record import Record
 from tlbench.results.columns import PENDING
 from tlbench.results.index import Index
 from tlbench.results.leaderboard import Table
-from tlbench.results.stored_leaderboard import metrics_of, parallel_ranks, stored_leaderboard
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
@@ -29,6 +28,7 @@ from tlbench.results.records.summaries import Summaries
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
 from tlbench.results.significance.margins import read_margins
+from tlbench.results.stored_leaderboard import metrics_of, parallel_ranks, stored_leaderboard
 from tlbench.system.durable import write_durably
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
 
 
 class _Selected(NamedTuple):
-    """What a leaderboard shows."""
+    """The cells that a leaderboard shows, with its title."""
 
     title: str
     summaries: Summaries

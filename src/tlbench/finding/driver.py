@@ -35,7 +35,7 @@ OnFit = Callable[[StoredFit, Entry], None]
 
 @dataclass(frozen=True)
 class SearchSetup:
-    """What a search is carried out with."""
+    """The inputs of a search: candidates, policy, metric and budget."""
 
     entries: tuple[Entry, ...]
     policy: Policy
@@ -87,7 +87,7 @@ class Driver:
         self.fits = folder.fits()
         """All proposals so far, with the outcomes of those that have ended."""
         self._lost = [one.number for one in self.fits if one.outcome is None]
-        """Numbers of the fits that a kill interrupted: they come first."""
+        """Numbers of the fits that a kill interrupted: they are run before all others."""
         self._running: dict[Handle, RunningFit] = {}
         self._submitting: RunningFit | None = None
         self._start_seconds = 0.0

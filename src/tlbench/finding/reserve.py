@@ -12,7 +12,7 @@ SAFETY, SAFETY_MEASURED = 1.6, 1.3
 """Factors by which the reserve exceeds the expected time of the final fits: of a candidate that this search has not
 fitted yet, and of one whose cost it has measured."""
 MORE_SEEDS = 2
-"""Number of seeds of the winner after that of the search."""
+"""Number of seeds at which the winner is fitted in addition to the seed of the search."""
 MOST = 0.45
 """Largest share of the budget that is reserved; with less time, the winner gets fewer seeds."""
 LEAST_SECONDS = 4.0
@@ -57,7 +57,7 @@ def reserved_seconds(
     is_saved: bool = False,
     start_seconds: float = 0.0,
 ) -> float:
-    """Returns the seconds to keep for the finals of the dearest likely winner.
+    """Returns the seconds to keep for the final fits of the most expensive likely winner.
 
     That is the best fit so far, or a candidate without a fit of full length that could still have one within the time
     left.

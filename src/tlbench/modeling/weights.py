@@ -90,7 +90,7 @@ class WeightTracker:
         self._known: WeakKeyDictionary[Encoder, _Known] = WeakKeyDictionary()
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` names.
 
         All bits are summed at the first call for an encoder only. If the encoder is trusted again after its weights
         were restored, the weights must still have the sums of the first call.

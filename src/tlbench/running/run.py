@@ -112,8 +112,7 @@ def pending_attempts(
     """Returns an attempt for each cell of the plan that has no record, or whose record is to be replaced.
 
     A cell with a damaged record, or with damaged predictions, is run again as the next attempt, and the damaged file is
-    put aside. A record written by a newer version of tlbench
-    counts as a result, and is replaced only by `fresh="all"`.
+    put aside. A record written by a newer version of tlbench counts as a result, and is replaced only by `fresh="all"`.
 
     Args:
         plan: The cells.

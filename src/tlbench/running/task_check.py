@@ -23,7 +23,7 @@ from tlbench.running.longer_texts import longer_texts
 from tlbench.running.splits import Splits
 
 TestUse: TypeAlias = Literal["nothing", "inputs", "labels"]
-"""What a check may read of the test split."""
+"""The part of the test split that a check may read."""
 
 
 @dataclass(frozen=True)

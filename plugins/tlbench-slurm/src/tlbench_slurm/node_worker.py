@@ -20,7 +20,7 @@ _CANCEL_SECONDS = 0.5
 
 
 class _Driver:
-    """What a worker knows of its driver."""
+    """The state of the driver as a worker sees it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -15,7 +15,7 @@ _BAD = ("failed", "crashed", "oom", "diverged", "timeout")
 
 
 def spent_on(fits: Sequence[StoredFit], entries: Sequence[Entry], metric: Metric) -> tuple[Spent, ...]:
-    """Returns what was spent on each candidate that had a fit, the most first."""
+    """Returns what was spent on each candidate that had a fit, in descending order."""
     sign = 1.0 if metric.greater_is_better else -1.0
     found = []
     for entry in entries:

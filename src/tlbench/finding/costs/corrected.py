@@ -115,8 +115,9 @@ class Costs:
         if here is not None:
             return here
         # Earlier searches say how fast the machine is; what baselines take says nothing of backbones, and vice versa.
-        kin = [math.log(one) for name, one in self.known.items() if (SEPARATOR in name) == (entry.backbone is not None)]
-        return _median(kin) if kin else 0.0
+        has_backbone = entry.backbone is not None
+        alike = [math.log(one) for name, one in self.known.items() if (SEPARATOR in name) == has_backbone]
+        return _median(alike) if alike else 0.0
 
 
 def key(entry: Entry) -> str:

@@ -96,7 +96,7 @@ class Activations:
             self._remove(key)
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` names.
 
         Call it after loading or restoring an encoder. Later changes of the weights are detected. Without this call, or
         after a change, a digest of all weights is computed for each new version of the weights.
