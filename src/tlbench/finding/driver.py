@@ -15,7 +15,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Outcome, Policy, Proposal, Situation
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.endings import CONDITION_MET, NOTHING_FITS, NOTHING_LEFT, TIME_IS_UP
 from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal, saved_folder
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlbench.contracts.policies.policy import Outcome, Proposal
-from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.costs.work import START_SECONDS
+from tlbench.finding.costs.corrected_costs import Costs
+from tlbench.finding.costs.fit_seconds import START_SECONDS
 
 SAFETY, SAFETY_MEASURED = 1.6, 1.3
 """Factors by which the reserve exceeds the expected time of the final fits: of a candidate that this search has not

@@ -28,7 +28,7 @@ from tlbench.running.longest_first import fit_cost, longest_first
 from tlbench.running.monitoring.fit_times import FitTimes
 from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
-from tlbench.running.search.definition import changed_text
+from tlbench.running.search.strategy_definition import changed_text
 from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
 from tlbench.system.integrity.sealed_files import put_aside

@@ -8,7 +8,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.answering.answer import Spent, Untried
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.find_folder import StoredFit
 
 _BAD = ("failed", "crashed", "oom", "diverged", "timeout")

@@ -10,8 +10,8 @@ import msgspec
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.costs.work import START_SECONDS, whole_steps
+from tlbench.finding.costs.corrected_costs import Costs
+from tlbench.finding.costs.fit_seconds import START_SECONDS, whole_steps
 from tlbench.finding.request import FindRequest
 
 FIT_SHARE = 1 / 12

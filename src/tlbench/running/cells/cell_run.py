@@ -20,13 +20,13 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record, with_measurements
+from tlbench.running.cells.cell_search import CellSearch
 from tlbench.running.cells.failures import CellFailed, failure_of, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
 from tlbench.running.cells.orders_in_flight import OrdersInFlight, repeated_order, results_of
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
 from tlbench.running.cells.search_time import next_seconds, seconds_within_limit
-from tlbench.running.cells.trials import CellSearch
 from tlbench.running.memory.oom_ladder import OomLadder
 from tlbench.running.search.futility import futility_of
 from tlbench.running.sharing.claims_database import DatabaseLost

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.costs.data_shape import DataShape
-from tlbench.finding.costs.work import Speed, fit_seconds
+from tlbench.finding.costs.fit_seconds import Speed, fit_seconds
 
 CLOSE = 0.25
 """An estimate within this share of the measured time counts as close."""
