@@ -30,7 +30,7 @@ waited for: a late answer is better than none."""
 
 
 def late_seconds(total: float) -> float:
-    """Returns the seconds after the deadline of a budget at which nothing is waited for any more."""
+    """Returns the seconds after the deadline of a budget after which the search stops waiting for results."""
     return max(LATE_SECONDS, LATE_SHARE * total)
 
 

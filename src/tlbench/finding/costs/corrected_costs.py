@@ -17,7 +17,7 @@ PROBE_ENCODING = 0.8
 """The share of a probe's seconds that go into encoding, until one is measured."""
 SEPARATOR = " | "
 _MOST = math.log(20.0)
-"""No correction is by more than a factor of 20: a fit that waited for a download, say, tells nothing of the next."""
+"""The logarithm of the largest factor of a correction. Slower fits are outliers, such as one that waited for a download."""
 
 
 @dataclass
