@@ -1,4 +1,4 @@
-"""What a job of the queue does for a run that sends single fits: it carries out the orders in its folder."""
+"""A job of the queue as a worker of a run that sends single fits: it carries out the orders in its folder."""
 
 from __future__ import annotations
 

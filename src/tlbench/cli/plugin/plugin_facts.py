@@ -1,4 +1,4 @@
-"""What each installed distribution with plugins is and brings, and what is wrong with it."""
+"""Facts on each installed distribution with plugins: its version, its objects and its problems."""
 
 from __future__ import annotations
 

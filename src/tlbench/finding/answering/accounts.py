@@ -1,4 +1,4 @@
-"""What a search spent on each candidate, and which candidates it left untried and why."""
+"""The time that a search spent on each candidate, and the candidates that it left untried, with the reason."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ PROBE_ENCODING = 0.8
 """The share of a probe's seconds that go into encoding, until one is measured."""
 SEPARATOR = " | "
 _MOST = math.log(20.0)
-"""The logarithm of the largest factor of a correction. Slower fits are outliers, such as one that waited for a download."""
+"""The logarithm of the largest factor of a correction; slower fits are outliers, such as after a download."""
 
 
 @dataclass

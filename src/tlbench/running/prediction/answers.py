@@ -1,4 +1,4 @@
-"""What a winner says of one row: the prediction by name, probabilities, and a calibrated confidence."""
+"""The answer to one new row: the prediction by name, probabilities, and a calibrated confidence."""
 
 from __future__ import annotations
 
