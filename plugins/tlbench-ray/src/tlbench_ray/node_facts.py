@@ -1,4 +1,4 @@
-"""The libraries and data of a machine of the cluster, and whether they fit this machine. Imports no ray."""
+"""The versions and folders of a machine of the cluster, and whether they fit this machine. Imports no ray."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class LineView(SearchView):
 
 
 class BarsView(SearchView):
-    """A rich renderable of the search, built anew at each refresh."""
+    """A rich renderable of the search, rebuilt at each refresh."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.progress_bar import ProgressBar

@@ -19,7 +19,7 @@ _OPTIONS = {
 
 
 def repeat_command(cell: Cell) -> str:
-    """Returns a command that runs a cell anew, in a folder of its own."""
+    """Returns a command that runs a cell again, in a folder of its own."""
     parts = ["-t", cell.task.name, *(["-b", cell.backbone.name] if cell.backbone else []), "-S", cell.strategy.name]
     protocol = cell.protocol
     seeds = protocol.seeds
