@@ -94,7 +94,7 @@ def test_only_the_chosen_cells_go_with_all_their_files(tlbench, store, tmp_path,
     status, out, _ = tlbench(*[suite if option == "SUITE" else option for option in options], "--yes")
     assert status == 0
     assert f"deleted {len(gone)} cell" in out
-    assert f"the same `tlbench run` as before computes {'it' if len(gone) == 1 else 'them'} anew" in out
+    assert f"the same `tlbench run` as before computes {'it' if len(gone) == 1 else 'them'} again" in out
     assert ids(store) == {one.id for i, one in enumerate(CELLS) if i not in gone}
     # The rest is as it was.
     assert {record.cell.id for record in store.records()} == ids(store)

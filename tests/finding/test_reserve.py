@@ -6,7 +6,7 @@ import pytest
 
 from tests.finding.costs.conftest import costs_of_toys
 from tlbench.contracts.policies.policy import Outcome, Proposal
-from tlbench.finding.costs.work import START_SECONDS
+from tlbench.finding.costs.fit_seconds import START_SECONDS
 from tlbench.finding.reserve import (
     FEW_ROWS,
     LEAST_SECONDS,

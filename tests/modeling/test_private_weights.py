@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tlbench.modeling.private_weights import make_private
-from tlbench.system.memory_readings import read_memory
+from tlbench.system.process_memory import read_memory
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells mapped pages from others")

@@ -13,8 +13,7 @@ from tlbench_hf.plugin import tlbench_backbones
 from tlbench_peft.low_rank import Lora
 
 from tlbench import Example, Examples, Protocol
-from tlbench.system.memory_readings import read_memory
-from tlbench.system.memory_watch import watched_memory
+from tlbench.system.process_memory import read_memory, watched_memory
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyTask
 

@@ -13,7 +13,7 @@ from tlbench.cli import leaderboard as board
 from tlbench.cli.board.board_choice import BoardChoice
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Provenance
-from tlbench.results import index
+from tlbench.results import index, stored_leaderboard
 from tlbench.results.index import NAME, Index
 from tlbench.results.leaderboard import frame
 from tlbench.results.records import parallel_reading as bulk
@@ -54,7 +54,7 @@ def csv(store, capsys, *tasks):
 def counted(monkeypatch):
     """A list that gets the file name of each record read during the test, and "ranks" for each ranking."""
     names = []
-    read, ranked = Store.read, board.by_predictions
+    read, ranked = Store.read, stored_leaderboard.by_predictions
 
     def reads(self, name):
         names.append(name)
@@ -65,7 +65,7 @@ def counted(monkeypatch):
         return ranked(*args)
 
     monkeypatch.setattr(Store, "read", reads)
-    monkeypatch.setattr(board, "by_predictions", ranks)
+    monkeypatch.setattr(stored_leaderboard, "by_predictions", ranks)
     return names
 
 

@@ -11,7 +11,7 @@ from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import Memory
 from tlbench.running.cell_memory import CellMemory
 from tlbench.system.measure import ResourceUsage
-from tlbench.system.memory_readings import read_memory
+from tlbench.system.process_memory import read_memory
 
 MB = 1_000_000
 PLANTED = 300

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tlbench.system.free_memory import release_free_memory
-from tlbench.system.memory_readings import read_memory
+from tlbench.system.process_memory import read_memory
 
 MB = 1_000_000
 BLOCK = 100_000

@@ -120,6 +120,7 @@ def test_the_second_trial_is_what_counts():
         return [
             event("running/executors/inline.py", "submit"),
             event(file, "fit"),
+            Event("call", "plugins/tlbench-tracker/src/tlbench_tracker/plugin.py", "tlbench_fitted", "", True),
             event("running/cells/cell_run.py", "tell"),
             event("running/cells/cell_run.py", "tell", "return"),
         ]

@@ -15,7 +15,7 @@ from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.fits.job import Job
 from tlbench.modeling.precision import to_bf16_weights
-from tlbench.modeling.trained_weights import trained_weights
+from tlbench.modeling.weights import trained_weights
 from tlbench.running.fitting.reusable_encoder import ReusableEncoder
 from tlbench.testing.jobs import make_job
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyTask

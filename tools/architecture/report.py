@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +69,17 @@ def _of_the_run(checkout: Path) -> list[Measure]:
     climbs = [f"{before} -> {after}" for before, after in path.climbs]
     calls = [f"{before} -> {after}" for before, after in path.calls_up]
     return [
-        Measure(files_name, unknown) if files is None else _counted(files_name, files),
+        Measure(files_name, unknown) if files is None else Measure(files_name, _by_layer(files), tuple(files)),
         _counted(packages_name, path.packages),
         _counted(climbs_name, climbs) if layers else Measure(climbs_name, NOT_MEASURED),
         _counted(calls_name, calls) if layers else Measure(calls_name, NOT_MEASURED),
     ]
+
+
+def _by_layer(files: Sequence[str]) -> str:
+    """Returns the number of files of the core, and in brackets how many are in each of its folders."""
+    folders = Counter(Path(file).parts[2] for file in files)
+    return f"{len(files)} ({', '.join(f'{folder} {n}' for folder, n in folders.most_common())})"
 
 
 def _of_functions(modules: Sequence[Module]) -> list[Measure]:

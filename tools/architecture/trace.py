@@ -87,14 +87,18 @@ def traced(checkout: Path) -> list[Event] | str:
 def warm_trial_files(events: Sequence[Event]) -> list[str] | None:
     """Returns the sorted files with a function that is called during the second trial; None if there is no such trial.
 
+    Files of installed plugins, such as trackers that are told of every fit, do not count: which are installed differs
+    between checkouts. The toys, which take the place of a plugin, do.
+
     A trial lasts from the submission of its order to the processing of its result. The second one is measured, since by
     then all modules are imported. Any function in the main thread counts, including properties, comprehensions and
-    `__post_init__`; reading constants and creating classes without code does not. The toys count as a plugin would.
+    `__post_init__`; reading constants and creating classes without code does not.
     """
     for spans in TRIALS:
         parts = [_second(events, span) for span in spans]
         if all(parts):
-            return sorted({event.file for part in parts for event in part if event.kind == "call"})
+            calls = [event.file for part in parts for event in part if event.kind == "call"]
+            return sorted({file for file in calls if file.startswith("src/")})
     return None
 
 
@@ -119,10 +123,10 @@ def cell_path(events: Sequence[Event], layers: dict[str, int]) -> CellPath:
     The cell passes through a package when one of its functions takes the cell as an argument (other than `self`), or
     creates and returns it. "The cell" is the `Cell`, its id (as an argument), or an object that contains one of these,
     at most three objects deep, such as an order, a record or a row of the leaderboard. A climb is a step in this
-    sequence to a higher layer, even if both functions are called by a third one. The toys, which take the place of a
-    plugin, and modules directly in `tlbench` have no layer, so no climbs lead to or from them.
+    sequence to a higher layer, even if both functions are called by a third one. Installed plugins do not count, as in
+    `warm_trial_files`. The toys and modules directly in `tlbench` have no layer, so no climbs lead to or from them.
     """
-    with_cell = [event for event in events if event.has_cell]
+    with_cell = [event for event in events if event.has_cell and event.file.startswith("src/")]
     packages = [package_of(event.file) for event in with_cell]
     steps = dict.fromkeys(itertools.pairwise(packages))
     calls = dict.fromkeys((package_of(event.caller), package_of(event.file)) for event in with_cell if event.caller)

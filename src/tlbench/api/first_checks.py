@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
-from tlbench.data.checks.finding import Finding, counted
+from tlbench.data.checks.check_finding import Finding, counted
 from tlbench.results.render.escaping import printable
-from tlbench.running.checked_before import is_checked, remember_checked
+from tlbench.running.checked_data import is_checked, remember_checked
 from tlbench.running.task_check import TaskCheck, check_task
 
 _EXAMPLE_LENGTH = 60

@@ -24,7 +24,7 @@ class Progressed(NamedTuple):
     done: float
     total: float
     text: str
-    """What stands behind the bar."""
+    """The text behind the bar."""
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,26 +18,22 @@ from tlbench.contracts.errors import StoreError
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.record import Record
-from tlbench.metrics import METRICS
 from tlbench.results.columns import PENDING
 from tlbench.results.index import Index
-from tlbench.results.leaderboard import Table, comparable_groups
-from tlbench.results.parallel_ranks import ParallelRanks, Tested
-from tlbench.results.ranking import Place, by_intervals, by_predictions
+from tlbench.results.leaderboard import Table
 from tlbench.results.records.cell_ids import distinct_length
 from tlbench.results.records.record_files import Unreadable
 from tlbench.results.records.store import Store
-from tlbench.results.records.summaries import CellSummary, Summaries
+from tlbench.results.records.summaries import Summaries
 from tlbench.results.render.escaping import printable
 from tlbench.results.render.view import View
-from tlbench.results.significance.margins import Margins, read_margins
+from tlbench.results.significance.margins import read_margins
+from tlbench.results.stored_leaderboard import metrics_of, parallel_ranks, stored_leaderboard
 from tlbench.system.durable import write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
-
-    from tlbench.results.stats import CellPredictions
 
 
 def print_board(
@@ -106,7 +102,7 @@ def board_of(
 ) -> Board:
     """Returns a leaderboard of the records of a folder; the arguments are those of `print_board`."""
     index = Index(store)
-    with ParallelRanks(_by_predictions(store)) as ranks:
+    with parallel_ranks(store) as ranks:
         # Without an index, every group must be ranked: start the worker processes while records are being read.
         if index.is_empty:
             ranks.start(index.count_predictions())
@@ -119,9 +115,10 @@ def board_of(
         hidden = inside - _count_recorded(summaries)
         if choice.metric:
             summaries, planned = with_metric(store, summaries, planned, choice.metric, _complain)
-        metrics = _metrics_of(summaries)
+        metrics = metrics_of(summaries)
         ranked_by = {summary.metric for summary in summaries.cells if summary.metric}
-        table = _table(index, summaries, planned, ranks, read_margins(choice.margins, metrics, ranked_by))
+        margins = read_margins(choice.margins, metrics, ranked_by)
+        table = stored_leaderboard(index, summaries, planned, ranks, _complain_of_predictions, margins)
     table = _with_added_columns(table, store, summaries, choice, metrics)
     chosen = chosen_rows(table, choice, metrics)
     hidden += _count_rows(table) - _count_rows(chosen)
@@ -195,14 +192,14 @@ def frame(store: Store, records: Sequence[Record], expected: Sequence[Cell]) -> 
     known, selected = index.summaries(lambda file: None, records), {record.cell.id for record in records}
     summaries = known.subset(summary for summary in known.cells if summary.cell in selected)
     summaries.add_missing(planned)
-    with ParallelRanks(_by_predictions(store)) as ranks:
-        table = _table(index, summaries, list(planned), ranks)
+    with parallel_ranks(store) as ranks:
+        table = stored_leaderboard(index, summaries, list(planned), ranks, _complain_of_predictions)
     index.save()
     return table
 
 
 class _Selected(NamedTuple):
-    """What a leaderboard shows."""
+    """The cells that a leaderboard shows, with its title."""
 
     title: str
     summaries: Summaries
@@ -242,69 +239,8 @@ def _planned(summaries: Summaries, plan: Plan) -> _Selected:
     return _Selected(plan.suite, some, list(cells), plan.references)
 
 
-def _table(
-    index: Index,
-    summaries: Summaries,
-    planned: Sequence[str],
-    ranks: ParallelRanks,
-    margins: Margins = Margins(),  # noqa: B008 - frozen
-) -> Table:
-    metrics = _metrics_of(summaries)
-    groups = comparable_groups(summaries, metrics)
-    ranks.announce([group for group in groups if _is_tested(group[1]) and not index.has_ranks(*group)])
-
-    def compute(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        places, complaints = ranks(metric, group)
-        for complaint in complaints:
-            print(complaint, file=sys.stderr)
-            # Ranks that had problems are computed again next time.
-            index.skip_cache()
-        return places
-
-    cached = index.cached(compute)
-
-    def ranked(metric: Metric, group: Sequence[CellSummary]) -> list[Place]:
-        return cached(metric, group) if _is_tested(group) else by_intervals(metric, group)
-
-    return Table(summaries, planned, ranked, metrics, margins)
-
-
-def _metrics_of(summaries: Summaries) -> Mapping[str, Metric]:
-    """Returns all metrics by name; plugins are discovered only if a cell's metric is not one of tlbench's own."""
-    if {summary.metric for summary in summaries.cells if summary.metric} <= METRICS.keys():
-        return METRICS
-    from tlbench.catalog.catalog import Catalog
-
-    return Catalog.discover().metrics
-
-
-def _is_tested(summaries: Sequence[CellSummary]) -> bool:
-    return any(summary.predictions for summary in summaries)
-
-
-def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], Tested]:
-    # The result runs in forked processes, so it returns complaints instead of printing them.
-    def ranked(metric: Metric, summaries: Sequence[CellSummary]) -> Tested:
-        complaints: list[str] = []
-
-        def predictions_of(summary: CellSummary) -> CellPredictions | None:
-            from tlbench.results.records.stored_predictions import read_predictions
-
-            path = store.predictions(summary) if summary.predictions else None
-            try:
-                if path is None:
-                    return None
-                return read_predictions(path, metric.reads_scores, summary.predictions_digest)
-            except (OSError, ValueError) as error:  # for a damaged file, pyarrow raises a ValueError
-                complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
-                return None
-
-        def complain(text: str) -> None:
-            complaints.append(printable(f"tlbench: {text}"))
-
-        return by_predictions(metric, summaries, predictions_of, complain), complaints
-
-    return ranked
+def _complain_of_predictions(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _note(text: str) -> None:

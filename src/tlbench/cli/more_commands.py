@@ -1,4 +1,4 @@
-"""Commands that follow runs, compare and hand on results, those of plugins, and the page for assistants."""
+"""Registers the commands about results and running jobs, the group `plugin`, and `tlbench skill`."""
 
 from __future__ import annotations
 

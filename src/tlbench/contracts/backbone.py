@@ -32,7 +32,7 @@ class Vocabulary:
     objective: Literal["masked", "causal"]
     """Whether a token is predicted from the tokens on both sides, or from those before it."""
     special: tuple[int, ...] = ()
-    """Ids of the tokens that stand for no text, such as padding and separators."""
+    """Ids of the special tokens, which are no text, such as padding and separators."""
     mask: int | None = None
     """Id of the token that replaces a masked one; None for `causal`."""
     segments: bool = False

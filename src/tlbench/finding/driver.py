@@ -15,7 +15,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Outcome, Policy, Proposal, Situation
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.endings import CONDITION_MET, NOTHING_FITS, NOTHING_LEFT, TIME_IS_UP
 from tlbench.finding.find_folder import FindFolder, StoredFit, StoredOutcome, StoredProposal, saved_folder
 from tlbench.finding.fit_outcomes import outcomes_of, stored_outcome
@@ -35,7 +35,7 @@ OnFit = Callable[[StoredFit, Entry], None]
 
 @dataclass(frozen=True)
 class SearchSetup:
-    """What a search is carried out with."""
+    """The inputs of a search: candidates, policy, metric and budget."""
 
     entries: tuple[Entry, ...]
     policy: Policy
@@ -87,7 +87,7 @@ class Driver:
         self.fits = folder.fits()
         """All proposals so far, with the outcomes of those that have ended."""
         self._lost = [one.number for one in self.fits if one.outcome is None]
-        """Numbers of the fits that a kill interrupted: they come first."""
+        """Numbers of the fits that a kill interrupted: they are run before all others."""
         self._running: dict[Handle, RunningFit] = {}
         self._submitting: RunningFit | None = None
         self._start_seconds = 0.0

@@ -24,10 +24,10 @@ from tlbench.finding.candidates.all_candidates import Candidates, Entry, all_can
 from tlbench.finding.candidates.earlier_ranks import earlier_priors, save_ranks, with_priors
 from tlbench.finding.clock import Clock
 from tlbench.finding.costs.budgeted_protocol import asked_protocol, budgeted_protocol
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.costs.cost_history import known_factors, save_factors
 from tlbench.finding.costs.data_shape import DataShape, data_shape
-from tlbench.finding.costs.work import Speed
+from tlbench.finding.costs.fit_seconds import Speed
 from tlbench.finding.driver import Driver, SearchSetup
 from tlbench.finding.finals.final_runs import FinalRuns, margin_seconds
 from tlbench.finding.finals.finalists import Finalist, Finals, choose_finalists, contenders

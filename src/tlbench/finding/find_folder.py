@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class SearchSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must be the same when a search goes on."""
+    """The settings of a search that must be unchanged for it to be resumed."""
 
     protocol: Protocol
     candidates: tuple[str, ...]
@@ -67,7 +67,7 @@ class StoredProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoredOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a fit gave."""
+    """The stored result of a fit."""
 
     status: str
     """As `FitResult.status`, or `crashed` for a lost worker and `timeout` for a fit that the deadline cut off."""
@@ -152,7 +152,7 @@ class FindFolder:
         write_sealed_quickly(self.fit_folder(number) / "proposal.json", proposal)
 
     def save_outcome(self, number: int, outcome: StoredOutcome) -> None:
-        """Stores what a fit gave; its predictions must be on disk already."""
+        """Stores the result of a fit; its predictions must be on disk already."""
         folder = self.fit_folder(number)
         if outcome.fit is not None:
             CellFolder(folder).save_trials([outcome.fit])

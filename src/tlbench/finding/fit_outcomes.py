@@ -1,4 +1,4 @@
-"""What an executor's answer to a fit of the search means: score, seconds, and whether its predictions are constant."""
+"""The outcome of a search's fit, from the executor's answer: score, seconds, and whether predictions are constant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tlbench find` was asked: the task, the budget and the choice of candidates; its identity names the folder."""
+"""The request of `tlbench find`: task, budget and choice of candidates; its identity names the folder of the search."""
 
 from __future__ import annotations
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlbench.contracts.policies.policy import Outcome, Proposal
-from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.costs.work import START_SECONDS
+from tlbench.finding.costs.corrected_costs import Costs
+from tlbench.finding.costs.fit_seconds import START_SECONDS
 
 SAFETY, SAFETY_MEASURED = 1.6, 1.3
 """Factors by which the reserve exceeds the expected time of the final fits: of a candidate that this search has not
 fitted yet, and of one whose cost it has measured."""
 MORE_SEEDS = 2
-"""Number of seeds of the winner after that of the search."""
+"""Number of seeds at which the winner is fitted in addition to the seed of the search."""
 SEEDS_SHARE = 0.15
 """Largest share of the budget that is reserved for the winner's other seeds: they say how sure the score is, while the
 same time in the search may find a better winner."""
@@ -33,7 +33,7 @@ waited for: a late answer is better than none."""
 
 
 def late_seconds(total: float) -> float:
-    """Returns the seconds after the deadline of a budget at which nothing is waited for any more."""
+    """Returns the seconds after the deadline of a budget after which the search stops waiting for results."""
     return max(LATE_SECONDS, LATE_SHARE * total)
 
 
@@ -66,7 +66,7 @@ def reserved_seconds(
     is_saved: bool = False,
     start_seconds: float = 0.0,
 ) -> float:
-    """Returns the seconds to keep for the finals of the dearest likely winner.
+    """Returns the seconds to keep for the final fits of the most expensive likely winner.
 
     That is the best fit so far, or a candidate without a fit of full length that could still have one within the time
     left.

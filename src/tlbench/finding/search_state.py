@@ -1,4 +1,4 @@
-"""What a search is doing, read from its folder by another process."""
+"""The state of a search, read from its folder by another process."""
 
 from __future__ import annotations
 

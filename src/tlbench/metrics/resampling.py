@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.metric import Metric, weighted_sums
-from tlbench.metrics import named
-from tlbench.metrics.builtin import BuiltIn
+from tlbench.metrics.builtin import BuiltIn, named
 from tlbench.metrics.formula import Sums
 from tlbench.metrics.scored import Array, Floats, Scored, checked
 

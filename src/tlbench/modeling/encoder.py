@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         return outputs
 
     def sample(self) -> Batch:
-        """Returns a batch of one or a few rows of no meaning, on the encoder's device, to see the shapes of outputs.
+        """Returns a batch of a few arbitrary rows on the encoder's device, with which shapes of outputs can be found.
 
         Raises:
             PluginError: The encoder has none; this is the default.

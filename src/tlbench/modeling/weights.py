@@ -1,29 +1,31 @@
-"""Detects whether an encoder's weights changed, by reading all of their bits at times and by quick checks in between.
+"""Detects whether an encoder's weights changed since they were loaded, and records which weights were trained.
 
-A fit may ask for activations hundreds of times, and reading all bits of a small encoder takes some ten milliseconds. So
-the bits are read when a fit asks for the first time, and again after each step of an optimiser. In between, a tensor
-counts as unchanged if it is the same object at the same address, with the same version counter and the same sample of
-its elements. Two kinds of writes leave the version counter alone: steps of a fused optimiser, which are therefore
-counted by a hook, and writes through `.data`, which stay undetected only in the middle of a fit and only if they miss
-all sampled elements.
+Changes are found by reading all bits at times, and by quick checks in between: a fit may ask for activations hundreds
+of times, and reading all bits of a small encoder takes some ten milliseconds. So the bits are read when a fit asks for
+the first time, and again after each step of an optimiser. In between, a tensor counts as unchanged if it is the same
+object at the same address, with the same version counter and the same sample of its elements. Two kinds of writes leave
+the version counter alone: steps of a fused optimiser, which are therefore counted by a hook, and writes through
+`.data`, which stay undetected only in the middle of a fit and only if they miss all sampled elements.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from tlbench.modeling.encoder import Encoder
 
 SAMPLES = 16
 """Number of elements of a tensor that a quick check reads."""
+_TRAINED = "_tlbench_trained"
+"""The attribute of a module with the set of its weights that were trained."""
 
 TensorVersion: TypeAlias = tuple[int, int, int]
 """The id, the memory address and torch's version counter of a tensor."""
@@ -56,6 +58,22 @@ def weights_digest(encoder: Encoder, stop: int) -> str:
     return digest.hexdigest()[:16]
 
 
+def note_trained(module: nn.Module, weights: Iterable[nn.Parameter]) -> None:
+    """Records the weights as trained, even if they are frozen later; those of other modules are ignored."""
+    own = set(module.parameters())
+    module.__dict__.setdefault(_TRAINED, set()).update(weight for weight in weights if weight in own)
+
+
+def trained_weights(module: nn.Module) -> set[nn.Parameter]:
+    """Returns the module's weights that were recorded as trained."""
+    return set(module.__dict__.get(_TRAINED, ()))
+
+
+def forget_trained(module: nn.Module) -> None:
+    """Clears the record of trained weights, for a module whose pretrained weights were restored."""
+    module.__dict__.pop(_TRAINED, None)
+
+
 def count_optimizer_step(*_: object) -> None:
     """Counts a step of an optimiser.
 
@@ -72,7 +90,7 @@ class WeightTracker:
         self._known: WeakKeyDictionary[Encoder, _Known] = WeakKeyDictionary()
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` names.
 
         All bits are summed at the first call for an encoder only. If the encoder is trusted again after its weights
         were restored, the weights must still have the sums of the first call.

@@ -139,8 +139,8 @@ COLUMNS: dict[str, str] = {
 - `fit_seconds` is the training time of a final fit and `predict_seconds` the time of predicting the test split once,
   both averaged over seeds; `search_seconds` is the time of all fits of the search, and `total_seconds` that from the
   start of the cell to its record. All times are wall-clock seconds.
-- `setup_seconds` is the time of what a strategy computes once for all fits, such as training a teacher, whoever paid
-  for it.
+- `setup_seconds` is the time of what a strategy computes once for all fits, such as training a teacher, whichever fit
+  paid for it.
 - `encode_seconds` is the time that encoding takes for the cell alone, even if it reused activations of other cells;
   `encode_paid_seconds` is what the cell itself spent on them.
 - `host_own_bytes` is the peak of the memory that a fit of the cell held beyond that of a new worker, and

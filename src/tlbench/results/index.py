@@ -192,7 +192,7 @@ class Index:
         content, stamp = self._content, self._plan_stamp()
         if stamp is None:
             return None
-        # From the cheapest source to the dearest: the index, the journal, the plan itself.
+        # From the cheapest source to the most expensive: the index, the journal, the plan itself.
         if content.plan != stamp:
             self._read_journal()
             if content.plan != stamp:

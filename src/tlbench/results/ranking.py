@@ -30,7 +30,8 @@ class Place(NamedTuple):
     rank: int | None
     """1 + the number of cells that are significantly better; None without a score, or with one seed."""
     rank_last: int | None
-    """The last rank that the data allow; equal to `rank`, the first, if every other cell differs significantly."""
+    """The worst rank that is possible: the number of cells that are not significantly worse. It equals `rank` if all
+    others differ significantly."""
     ranked_by: str
     """"paired test", "intervals", "one seed" for a cell with a score but no rank, or empty without a score."""
     low: float | None = None

@@ -1,13 +1,15 @@
-"""Computes how much of a worker's memory is its cell's own: the peak beyond the memory of the new worker."""
+"""The memory of a cell: how much of a worker's memory is its cell's own, and the peak of several workers."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import Memory
 from tlbench.system.measure import ResourceUsage
-from tlbench.system.memory_readings import read_memory
+from tlbench.system.process_memory import read_memory
 
 
 class CellMemory:
@@ -48,3 +50,31 @@ class CellMemory:
         ):
             own = max(0, usage.own_peak_bytes - start.own - kept_bytes)
         return msgspec.structs.replace(memory, host_baseline_bytes=start.resident, host_own_bytes=own)
+
+
+def peak_memory(memories: Sequence[Memory]) -> Memory:
+    """Returns the highest memory use of several processes, field by field.
+
+    Baseline and peak of the host's memory are those of the process with the largest difference between them, so that
+    they always belong together.
+    """
+    host = max(memories, key=_added)
+    return Memory(
+        host.host_baseline_bytes,
+        host.host_peak_bytes,
+        _highest(memory.device_allocated_bytes for memory in memories),
+        _highest(memory.device_reserved_bytes for memory in memories),
+        _highest(memory.host_own_bytes for memory in memories),
+    )
+
+
+def _added(memory: Memory) -> int:
+    """Returns the bytes of host memory beyond the baseline; -1 if they were not measured."""
+    # Unmeasured memory ranks below that of a process that needed nothing beyond its baseline.
+    if memory.host_peak_bytes is None:
+        return -1
+    return max(0, memory.host_peak_bytes - (memory.host_baseline_bytes or 0))
+
+
+def _highest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

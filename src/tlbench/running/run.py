@@ -28,7 +28,7 @@ from tlbench.running.longest_first import fit_cost, longest_first
 from tlbench.running.monitoring.fit_times import FitTimes
 from tlbench.running.monitoring.order_progress import OrderProgress
 from tlbench.running.monitoring.time_left import TimeLeft
-from tlbench.running.search.definition import changed_text
+from tlbench.running.search.strategy_definition import changed_text
 from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
 from tlbench.system.integrity.sealed_files import put_aside
@@ -112,8 +112,7 @@ def pending_attempts(
     """Returns an attempt for each cell of the plan that has no record, or whose record is to be replaced.
 
     A cell with a damaged record, or with damaged predictions, is run again as the next attempt, and the damaged file is
-    put aside. A record written by a newer version of tlbench
-    counts as a result, and is replaced only by `fresh="all"`.
+    put aside. A record written by a newer version of tlbench counts as a result, and is replaced only by `fresh="all"`.
 
     Args:
         plan: The cells.

@@ -17,13 +17,13 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import PluginError, UsageError
 from tlbench.contracts.task import Example, Examples, Task
 from tlbench.data.checks.all_checks import all_findings, warnings_first
-from tlbench.data.checks.finding import CheckedData, Finding
+from tlbench.data.checks.check_finding import CheckedData, Finding
 from tlbench.data.checks.length_checks import cut_texts
 from tlbench.running.longer_texts import longer_texts
 from tlbench.running.splits import Splits
 
 TestUse: TypeAlias = Literal["nothing", "inputs", "labels"]
-"""What a check may read of the test split."""
+"""The part of the test split that a check may read."""
 
 
 @dataclass(frozen=True)

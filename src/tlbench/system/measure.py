@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.record import Memory, Provenance
-from tlbench.system.memory_watch import watched_memory
+from tlbench.system.process_memory import watched_memory
 from tlbench.system.version import VERSION
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ CACHE, CACHE_LIMIT = "TLBENCH_CACHE", "TLBENCH_CACHE_LIMIT"
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Adds to a conformance check that failed what must hold, why it matters and how to mend it."""
+    """Adds to a conformance check that failed what must hold, why it matters and how to fix it."""
     report = yield
     checks = getattr(item, "cls", None)
     if report.failed and checks is not None and isinstance(item, pytest.Function):

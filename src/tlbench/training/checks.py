@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.contracts.errors import PluginError
-from tlbench.modeling.trained_weights import note_trained
+from tlbench.modeling.weights import note_trained
 from tlbench.training.model import Model
 from tlbench.training.parameters import Group
 from tlbench.training.steps import Loss, NewOptimizer

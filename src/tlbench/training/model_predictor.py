@@ -18,7 +18,7 @@ from tlbench.modeling.encoder import Hidden
 from tlbench.modeling.heads import Head, Outputs
 from tlbench.modeling.precision import autocast
 from tlbench.modeling.predictor_files import read_settings, read_weights, write_predictor
-from tlbench.modeling.trained_weights import trained_weights
+from tlbench.modeling.weights import trained_weights
 from tlbench.training.model import Model, placed
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tlbench import Classes, Example, Examples
-from tlbench.data.checks.finding import CheckedData
+from tlbench.data.checks.check_finding import CheckedData
 from tlbench.data.checks.input_checks import empty_inputs, overlapping_inputs, repeated_inputs, straddling_groups
 from tlbench.running.scoring.overlap import overlap
 

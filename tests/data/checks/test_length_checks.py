@@ -6,7 +6,7 @@ from PIL import Image
 
 from tlbench import Classes, Example, Examples, ImageFile
 from tlbench.data.checks import length_checks
-from tlbench.data.checks.finding import CheckedData
+from tlbench.data.checks.check_finding import CheckedData
 from tlbench.data.checks.length_checks import cut_texts, image_sizes, word_counts
 
 OUTPUT = Classes(("no", "yes"))

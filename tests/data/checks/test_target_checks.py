@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from tlbench import Answer, Classes, Example, Examples, MultiLabel, Output, Scalar, Span, TokenClasses
-from tlbench.data.checks.finding import CheckedData
+from tlbench.data.checks.check_finding import CheckedData
 from tlbench.data.checks.target_checks import (
     conflicting_labels,
     invalid_targets,

@@ -6,9 +6,9 @@ from tlbench.contracts.backbone import Card
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.policies.policy import Candidate
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.costs.data_shape import DataShape
-from tlbench.finding.costs.work import Speed
+from tlbench.finding.costs.fit_seconds import Speed
 from tlbench.testing.toys import ToyBackbone, ToyFit, ToyMajority, ToyTune
 
 

@@ -137,8 +137,8 @@ def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
     from tlbench.contracts.record import FitResult
     from tlbench.contracts.space import Float
     from tlbench.running.cells.cell_folder import CellFolder
+    from tlbench.running.cells.cell_search import CellSearch
     from tlbench.running.cells.hyperparameters import CellSettings
-    from tlbench.running.cells.trials import CellSearch
 
     class Nobody:
         def trial(self, fit):

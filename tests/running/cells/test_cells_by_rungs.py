@@ -7,7 +7,7 @@ import pytest
 from tlbench.cli.recorded.show_cell import lengths_text, search_text
 from tlbench.contracts.cell import Protocol
 from tlbench.running.cells import cell_run
-from tlbench.running.cells.trials import CellSearch
+from tlbench.running.cells.cell_search import CellSearch
 from tlbench.testing.jobs import Rehearsal
 from tlbench.testing.toys import ToyBackbone, ToyTask
 

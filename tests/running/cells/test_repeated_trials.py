@@ -9,8 +9,8 @@ from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.record import PAID, FitResult
 from tlbench.metrics import METRICS
 from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.cells.cell_search import CellSearch
 from tlbench.running.cells.hyperparameters import CellSettings
-from tlbench.running.cells.trials import CellSearch
 
 
 @pytest.mark.parametrize("strategy", ["six", "six-together"])

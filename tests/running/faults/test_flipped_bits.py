@@ -14,7 +14,7 @@ from tlbench.modeling.disk.disk_cache import DiskCache
 from tlbench.results.records.record_files import Unreadable, damaged_predictions, read_record, record_of
 from tlbench.results.records.stored_predictions import read_predictions
 from tlbench.running.cells.cell_folder import CellFolder
-from tlbench.running.search.definition import Definition
+from tlbench.running.search.strategy_definition import Definition
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,12 @@ from tlbench.modeling.activations.activation_cache import EncodeUsage, Key
 from tlbench.modeling.activations.activation_files import StoredActivations
 from tlbench.modeling.data import one_row_each
 from tlbench.running.fitting import session, worker
+from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.fit import _standalone
 from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.reusable_encoder import KeptState, ReusableEncoder
 from tlbench.running.fitting.session import resolve_device
+from tlbench.running.splits import Splits
 from tlbench.testing.toys import ToyBackbone
 
 
@@ -117,6 +119,18 @@ def test_on_a_gpu_other_cells_models_are_freed(monkeypatch):
     assert len(emptied) == 3
     left("cuda", cell("b"), cell("b"), cell("b"))
     assert len(emptied) == 4, "what a cell has computed was forgotten between its own fits"
+
+
+def test_all_trials_of_a_search_share_the_drawn_examples_of_their_seed(runs, essence, monkeypatch):
+    whole, pools = Splits.pool, []
+    monkeypatch.setattr(Splits, "pool", lambda self, *args: pools.append(args) or whole(self, *args))
+    shared = runs.one("toy-tune", trials=4, train_limit=12, seeds=(0, 1))
+    assert shared.status == "ok"
+    assert len(pools) == 2, "drawn again for a trial of the same seed"
+    given = CellContext.fit_data
+    monkeypatch.setattr(CellContext, "fit_data", lambda self, *args: self._fit_data.clear() or given(self, *args))
+    assert essence(runs.one("toy-tune", trials=4, train_limit=12, seeds=(0, 1), fresh="all")) == essence(shared)
+    assert len(pools) > 4
 
 
 def test_the_same_examples_are_read_anew_for_another_output():

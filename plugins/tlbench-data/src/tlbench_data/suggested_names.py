@@ -12,7 +12,7 @@ from tlbench_data.own.other_sources import is_image
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _MOST_ENTRIES = 1000
-"""Most entries of a folder that are inspected to tell whether it holds images or tables."""
+"""Maximum number of entries of a folder that are inspected to tell whether it holds images or tables."""
 
 
 def suggested(name: str) -> list[str]:

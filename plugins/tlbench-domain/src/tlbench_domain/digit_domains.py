@@ -58,7 +58,7 @@ class InvertedDigits(DigitDomains):
 
 @dataclass(frozen=True)
 class NoisyDigits(DigitDomains):
-    """Digits learnt as they are and tested under noise (Alpaydin and Kaynak 1998)."""
+    """Handwritten digits with normal noise added to the target domain only (Alpaydin and Kaynak 1998)."""
 
     name = "digits-noisy"
     description = "Digits of 8x8 pixels: source as they are, target (unlabeled, test) under normal noise; see digits"

@@ -1,4 +1,4 @@
-"""What tlbench knows about each family of models, by the `model_type` of its configuration."""
+"""Properties of each family of models, by the `model_type` of its configuration."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class SimCse(ContrastiveLearning):
     """Divisor of the cosines before the softmax; the paper's."""
 
     def supports(self, backbone: Backbone | None, task: Task) -> str | None:
-        """Returns why a task (it asks for more than the whole text), a backbone or an option is not supported."""
+        """Returns why a task (its output is not one for the whole text), a backbone or an option is not supported."""
         if task.output.reads != "example":
             return "simcse trains the vector of a whole text, and this task asks for its parts"
         return super().supports(backbone, task)

@@ -30,7 +30,7 @@ Event = Callable[[], None]
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What the actors on every machine are told."""
+    """The settings that the actors on every machine get."""
 
     log: str
     cores: int

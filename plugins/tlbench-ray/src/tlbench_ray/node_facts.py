@@ -1,4 +1,4 @@
-"""What a machine of the cluster has installed and sees, and whether that fits this machine. Imports no ray."""
+"""The versions and folders of a machine of the cluster, and whether they fit this machine. Imports no ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job of the queue does for a run that sends single fits: it carries out the orders in its folder."""
+"""A job of the queue as a worker of a run that sends single fits: it carries out the orders in its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CANCEL_SECONDS = 0.5
 
 
 class _Driver:
-    """What a worker knows of its driver."""
+    """The state of the driver as a worker sees it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -21,7 +21,7 @@ from tlbench import OrderResult
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
-    """What a worker needs to start."""
+    """The settings that a worker reads when it starts."""
 
     device: str
     log: str

@@ -129,7 +129,7 @@ class TimmBackbone(ImageBackbone):
     def missing(self) -> str | None:
         """Returns a message that says which weights are missing and how to get them, or None.
 
-        If the name has no tag, only timm itself can tell which weights it stands for, so they count as present.
+        If the name has no tag, only timm itself can tell which weights it means, so they count as present.
         """
         if self.card().on_disk or (self.weights is None and "." not in self.architecture):
             return None

@@ -21,7 +21,7 @@ SMALLEST_SIDE = 32
 
 @dataclass(frozen=True)
 class _Variant:
-    """What distinguishes one size of the network from the others."""
+    """The parameters of one size of the network."""
 
     file: PackageFile
     repeats: tuple[int, ...]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tlbench.training import Linear
 
 PROJECTIONS = ("none", "pca", "whiten")
-"""What is done to the features before they are clustered."""
+"""The preprocessing of the features before they are clustered."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What a leaderboard shows of the records, and the files that it is written to."""
+"""The choice of a leaderboard's rows and columns, and the files that it is written to."""

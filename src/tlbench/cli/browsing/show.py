@@ -108,7 +108,7 @@ def _print(name: str, found: Sequence[tuple[str, list[Fact]]], as_json: bool) ->
 
 
 def _by_label(facts: Sequence[Fact]) -> dict[str, list[str]]:
-    """Returns the texts of each label; a fact without a label goes on with that of the fact before it."""
+    """Returns the texts of each label; a fact without a label belongs to the label before it."""
     texts: dict[str, list[str]] = {}
     last = ""
     for label, text in facts:

@@ -12,7 +12,7 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.cli.fetching.fetch import names_in_suite
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.task import Task
-from tlbench.data.checks.finding import counted
+from tlbench.data.checks.check_finding import counted
 from tlbench.planning.suite import read_suite
 from tlbench.results.render.escaping import printable
 from tlbench.running.task_check import TaskCheck, TestUse, check_task

@@ -44,7 +44,7 @@ def print_comparison(first: str, second: str, options: CompareOptions, out: Path
     """Prints the comparison of two results, and returns the exit status: 1 if the second is a regression.
 
     Raises:
-        UsageError: An argument names nothing, or the two cannot be compared.
+        UsageError: An argument names no result, or the two cannot be compared.
     """
     sides = read_side(first, out), read_side(second, out)
     pairs = CellPairs((), (), ())

@@ -18,7 +18,7 @@ from tlbench.results.render.escaping import printable
 
 
 class Fetched(NamedTuple):
-    """What became of one download."""
+    """The outcome of one download."""
 
     name: str
     outcome: Literal["on disk", "fetched", "failed"]

@@ -90,7 +90,7 @@ def find(
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
     ] = "isolated",
     json_: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Search anew, also if this search has ended.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, also if this search has ended.")] = False,
     cache_limit: o.CacheLimit = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,

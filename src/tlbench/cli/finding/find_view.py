@@ -83,7 +83,7 @@ class LineView(SearchView):
 
 
 class BarsView(SearchView):
-    """A rich renderable of the search, built anew at each refresh."""
+    """A rich renderable of the search, rebuilt at each refresh."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.progress_bar import ProgressBar
@@ -180,7 +180,7 @@ def fit_text(fit: StoredFit, entry: Entry, view: SearchView) -> str:
 
 @contextmanager
 def shown(terminal: Console, asked: Asked, is_hidden: bool) -> Iterator[SearchView]:
-    """Shows a search while the block runs; yields what the search tells of itself to."""
+    """Shows a search while the block runs; yields the object that the search reports its progress to."""
     if is_hidden or is_quiet():
         yield SearchView(asked)
     elif not terminal.is_terminal:

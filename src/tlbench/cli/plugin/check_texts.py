@@ -1,4 +1,4 @@
-"""`tlbench plugin check`: a line for each conformance check, what to mend, and the exit status."""
+"""`tlbench plugin check`: a line for each conformance check, what to fix, and the exit status."""
 
 from __future__ import annotations
 

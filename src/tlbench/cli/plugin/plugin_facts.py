@@ -1,4 +1,4 @@
-"""What each installed distribution with plugins is and brings, and what is wrong with it."""
+"""Facts on each installed distribution with plugins: its version, its objects and its problems."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HOOKS = {
 
 @dataclass(frozen=True)
 class PluginProblem:
-    """Something of a plugin that does not work, or that its author should mend."""
+    """Something of a plugin that does not work, or that its author should fix."""
 
     reason: str
     where: str = ""
     traceback: str = ""
     is_error: bool = True
-    """Whether something cannot be used; otherwise the plugin works, and its author should mend it."""
+    """Whether something cannot be used; otherwise the plugin works, and its author should fix it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PluginFacts:
     """The API version that it was written for, such as "1.0", or the versions of tlbench that it requires; empty if it
     says neither or could not be loaded."""
     brings: tuple[tuple[str, int], ...]
-    """Kinds of objects, each with their number, such as ("task", 2)."""
+    """The kinds of objects that the plugin has, each with their number, such as ("task", 2)."""
     extras: tuple[str, ...]
     """What else its hooks do: observers, names with a scheme, commands."""
     load_seconds: float

@@ -1,1 +1,1 @@
-"""What a run shows of its progress: the live view, lines for logs, and `tlbench status`."""
+"""The progress of a run as users see it: the live view, lines for logs, and `tlbench status`."""

@@ -18,7 +18,7 @@ _MAX_WORKERS = 16
 
 
 class LiveView:
-    """A rich renderable of a run, built anew at each refresh from the status of the run."""
+    """A rich renderable of a run, rebuilt at each refresh from the status of the run."""
 
     def __init__(self, status: Callable[[], RunStatus]) -> None:
         self._status = status

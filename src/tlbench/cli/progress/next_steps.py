@@ -1,4 +1,4 @@
-"""What to do after a run: the commands that show its best cells, and the one that tries your own data."""
+"""Suggested commands after a run: to show its best cells, and to run the same on your own data."""
 
 from __future__ import annotations
 

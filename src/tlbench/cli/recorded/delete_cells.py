@@ -72,7 +72,7 @@ def delete(out: Path, chosen: Chosen, yes: bool, confirm: Callable[[str], bool] 
         print(json.dumps({"format": 1, "deleted": deleted, "left": busy}, indent=1))
     else:
         it = "it" if len(deleted) == 1 else "them"
-        again = f"; the same `tlbench run` as before computes {it} anew" if deleted else ""
+        again = f"; the same `tlbench run` as before computes {it} again" if deleted else ""
         print(f"deleted {_count(len(deleted))}{again}")
     if busy:
         ids = ", ".join(busy[:5])

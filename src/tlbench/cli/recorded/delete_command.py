@@ -32,7 +32,7 @@ def delete(
     data_root: o.DataRoot = None,
     out: o.Out = None,
 ) -> None:
-    """Delete cells, so that a run computes them anew.
+    """Delete cells, so that a run computes them again.
 
     Shows what would be deleted and asks. Several options delete only what matches all of them.
     """

@@ -1,1 +1,1 @@
-"""What all commands share: completion of names, examples in the help, and how much is printed."""
+"""Parts of all commands: completion of names, examples in the help, and how much is printed."""

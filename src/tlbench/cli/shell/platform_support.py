@@ -1,4 +1,4 @@
-"""What works on systems that can't run fits, and the line that says so."""
+"""Which commands work on systems that can't run fits, and the message of the others."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def verify(
 ) -> None:
     """Check results of others: every score is computed again.
 
-    From the predictions and targets that were sent, and from the task's own data where they are at hand. Nothing that
+    From the predictions and targets that were sent, and from the task's own data if this machine has them. Nothing that
     was sent is trusted. The exit status is 1 if anything is rejected; a line says what and why.
     """
     from tlbench.api.requested_plan import check_device

@@ -1,1 +1,1 @@
-"""What a fitted model is described by so that it can be written for other libraries."""
+"""Descriptions of fitted models, from which plugins write them for other libraries."""

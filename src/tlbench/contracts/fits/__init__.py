@@ -1,1 +1,1 @@
-"""What a strategy is given for a fit, and what a fit returns."""
+"""The job that a strategy gets for a fit, and the predictor that it returns."""

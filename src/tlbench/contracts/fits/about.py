@@ -1,4 +1,4 @@
-"""What a strategy is told of a task: its description, without data, and the context of a search space."""
+"""The description of a task that a strategy gets, without data, and the context of a search space."""
 
 from __future__ import annotations
 

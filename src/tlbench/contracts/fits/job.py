@@ -101,7 +101,7 @@ class Job:
 
     batch_parts: int = 1
     """Number of parts in which `tlbench.training.train` trains each batch, above 1 after memory ran out with a whole
-    batch. A strategy with a loop of its own may do the same, if a step stays what it is."""
+    batch. A strategy with a loop of its own may do the same, if that leaves the result of a step as it is."""
 
     @property
     def validation(self) -> Data:

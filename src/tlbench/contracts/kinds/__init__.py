@@ -1,1 +1,1 @@
-"""What all kinds of output have in common."""
+"""The base class of the kinds of output."""

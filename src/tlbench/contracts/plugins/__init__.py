@@ -1,1 +1,1 @@
-"""What all plugins have in common: the version of the interface that they are written for."""
+"""The version of the interface that a plugin is written for."""

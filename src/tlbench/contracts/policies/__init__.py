@@ -1,1 +1,1 @@
-"""What a policy of `tlbench find` is told, and what it answers."""
+"""The contract of policies of `tlbench find`: the state of a search, and the fit that is proposed for it."""

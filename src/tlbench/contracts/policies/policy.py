@@ -42,7 +42,7 @@ class Candidate:
     """Its place in `Situation.candidates`."""
     strategy: str
     backbone: str = ""
-    """Empty for a baseline."""
+    """Name of the backbone; empty for a baseline."""
     role: Role = "adaptation"
     """`probe` for a head solved in closed form on frozen features, `baseline` for a strategy without a backbone."""
     family: str = ""
@@ -77,7 +77,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fit gave."""
+    """The result of a fit, as a policy sees it."""
 
     proposal: Proposal
     score: float | None

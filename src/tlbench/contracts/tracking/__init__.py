@@ -1,1 +1,1 @@
-"""What experiment trackers show."""
+"""Runs as experiment trackers show them."""

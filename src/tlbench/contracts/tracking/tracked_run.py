@@ -1,4 +1,4 @@
-"""What an experiment tracker shows of a fit or of a finished cell, as plain numbers and texts."""
+"""A fit or a finished cell as a run of an experiment tracker: plain numbers and texts."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _text_columns(file: pq.ParquetFile) -> list[str]:
 
 
 def _expanded_bytes(column: pa.Array) -> int:
-    """Returns the size in bytes of an array once its indices are replaced by the texts that they stand for."""
+    """Returns the size in bytes of an array once its indices are replaced by their texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -34,7 +34,7 @@ class ColumnChunk(NamedTuple):
     values: int
     """Number of values, those in lists included."""
     width: int
-    """Bytes of a value in memory; of a byte array only its place."""
+    """Bytes that a value takes in memory; for a byte array, those of its offset only."""
     uncompressed_bytes: int
     """Size of all pages once they are decompressed."""
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, TextIO
 
 MARK = "***"
-"""What is shown in place of a secret."""
+"""The text that replaces a secret."""
 _SHORTEST = 8
 """Number of characters of the shortest value of an environment variable that is taken for a secret."""
 _SECRET_NAMES = re.compile(
@@ -46,7 +46,7 @@ def without_secrets(text: str) -> str:
 
 
 class RedactedStream:
-    """A text stream that writes what it is given without secrets; in all else it is the stream that it wraps."""
+    """A text stream that removes secrets from what is written to it, and otherwise behaves like the stream it wraps."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

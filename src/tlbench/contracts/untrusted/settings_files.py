@@ -1,4 +1,4 @@
-"""Reads JSON and TOML files of settings that may come from someone else; whatever is wrong with one is a ValueError."""
+"""Reads JSON and TOML files of settings that may come from someone else; any fault of a file is a ValueError."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlbench.data.checks.finding import CheckedData, Finding
+from tlbench.data.checks.check_finding import CheckedData, Finding
 from tlbench.data.checks.input_checks import empty_inputs, overlapping_inputs, repeated_inputs, straddling_groups
 from tlbench.data.checks.length_checks import image_sizes, word_counts
 from tlbench.data.checks.target_checks import (

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from tlbench.contracts.task import Example
-from tlbench.data.checks.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
+from tlbench.data.checks.check_finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
 from tlbench.data.checks.similar_inputs import normalised_key
 
 _RELATIONS = {

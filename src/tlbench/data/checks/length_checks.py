@@ -7,7 +7,7 @@ from typing import Any
 
 from tlbench.contracts.images.image_file import FORMATS, ImageFile
 from tlbench.contracts.task import Example
-from tlbench.data.checks.finding import CheckedData, Finding, counted, first_ids
+from tlbench.data.checks.check_finding import CheckedData, Finding, counted, first_ids
 
 CUT_SHARE = 0.01
 """Cut texts are a warning if they are at least this share of a split, and a note otherwise."""

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence, Sized
 
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar
 from tlbench.contracts.task import Example
-from tlbench.data.checks.finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
+from tlbench.data.checks.check_finding import SHOWN, CheckedData, Finding, counted, first_ids, rows_of
 from tlbench.data.checks.similar_names import look_alike
 from tlbench.data.input_keys import input_key
 

@@ -1,4 +1,4 @@
-"""What a search spent on each candidate, and which candidates it left untried and why."""
+"""The time that a search spent on each candidate, and the candidates that it left untried, with the reason."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.answering.answer import Spent, Untried
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.find_folder import StoredFit
 
 _BAD = ("failed", "crashed", "oom", "diverged", "timeout")
 
 
 def spent_on(fits: Sequence[StoredFit], entries: Sequence[Entry], metric: Metric) -> tuple[Spent, ...]:
-    """Returns what was spent on each candidate that had a fit, the most first."""
+    """Returns what was spent on each candidate that had a fit, in descending order."""
     sign = 1.0 if metric.greater_is_better else -1.0
     found = []
     for entry in entries:

@@ -54,7 +54,7 @@ class FoundSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was spent on one candidate in the search."""
+    """The fits and seconds that the search spent on one candidate."""
 
     candidate: str
     fits: int
@@ -85,7 +85,7 @@ class Optimistic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FindAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a search found."""
+    """The answer of a search: its winner, what ties with it, and what it cost."""
 
     request: FindRequest
     metric: str
@@ -96,7 +96,7 @@ class FindAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation_rows: int
     max_steps: int | None
     winner: FoundSetting | None
-    """None if no fit gave a score."""
+    """The setting with the best validation score; None if no fit has a score."""
     tied: tuple[FoundSetting, ...] = ()
     """Settings that a paired test on validation answers does not tell from the winner, the best score first."""
     cheapest: FoundSetting | None = None
@@ -112,7 +112,7 @@ class FindAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spent: tuple[Spent, ...] = ()
     untried: tuple[Untried, ...] = ()
     excluded: tuple[Untried, ...] = ()
-    """What filters and plugins left out before the search."""
+    """Candidates that filters and plugins left out before the search."""
     notes: tuple[str, ...] = ()
     costs_close: float | None = None
     """The share of fits whose expected seconds were within 25% of the measured ones."""

@@ -11,7 +11,7 @@ from tlbench.finding.answering.accounts import spent_on, untried_of
 from tlbench.finding.answering.answer import FindAnswer, FoundSetting, Interval, Optimistic, Untried
 from tlbench.finding.answering.deciding_labels import DecidingLabels, deciding_labels
 from tlbench.finding.candidates.all_candidates import Candidates
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.endings import HAD_MORE
 from tlbench.finding.finals.finalists import Finals
 from tlbench.finding.finals.ties import Contender

@@ -10,12 +10,12 @@ import msgspec
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
-from tlbench.finding.costs.work import START_SECONDS, whole_steps
+from tlbench.finding.costs.corrected_costs import Costs
+from tlbench.finding.costs.fit_seconds import START_SECONDS, whole_steps
 from tlbench.finding.request import FindRequest
 
 FIT_SHARE = 1 / 3
-"""Share of the budget that the dearest usual fit may take."""
+"""Share of the budget that the most expensive usual fit may take."""
 PROBES_SHARE = 0.3
 """Share of the budget that probes of all backbones and baselines may take together."""
 FEWEST_STEPS = 60
@@ -36,8 +36,8 @@ def budgeted_protocol(request: FindRequest, costs: Costs, workers: int = 1) -> P
     """Returns the protocol of all fits of a search, with as much data and as many steps as suit the budget.
 
     Fits see all rows, or a share of them if probes and baselines would otherwise take more than `PROBES_SHARE` of the
-    budget. They have as many steps as three passes over these rows, or fewer if the dearest candidates would take more
-    than `FIT_SHARE` of it. What the request says is kept.
+    budget. They have as many steps as three passes over these rows, or fewer if the costliest candidates would take
+    more than `FIT_SHARE` of it. What the request says is kept.
 
     Args:
         request: What was asked.
@@ -81,9 +81,9 @@ def _on_share(costs: Costs, share: float, of_validation: float) -> Costs:
 
 def _steps(request: FindRequest, costs: Costs, adapted: Sequence[Entry]) -> int:
     whole = max(whole_steps(entry, costs.shape) for entry in adapted)
-    # The second dearest: one candidate far beyond the others must not shorten the fits of all.
-    dearest = sorted((costs(_default(entry)) for entry in adapted), reverse=True)[:2][-1]
-    steps = round(whole * min(1.0, request.seconds * FIT_SHARE / dearest))
+    # The second most expensive: one candidate far beyond the others must not shorten the fits of all.
+    expensive = sorted((costs(_default(entry)) for entry in adapted), reverse=True)[:2][-1]
+    steps = round(whole * min(1.0, request.seconds * FIT_SHARE / expensive))
     rounded = steps if steps < _EVEN or steps == whole else steps // _EVEN * _EVEN
     return max(1, min(whole, max(FEWEST_STEPS, rounded)))
 

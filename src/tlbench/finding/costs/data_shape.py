@@ -15,7 +15,7 @@ _SAMPLE = 500
 
 @dataclass(frozen=True)
 class DataShape:
-    """What costs depend on."""
+    """The sizes of a task's data that the cost of a fit depends on."""
 
     train_rows: int
     validation_rows: int

@@ -16,7 +16,7 @@ from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.record import Record
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.finals.finalists import SAFETY, Finalist, Finals
 from tlbench.finding.finals.replaced_cells import carry_models, models_of, remove_cell
 from tlbench.finding.finals.rest_of_time import MOST_SEEDS, next_finalist

@@ -16,7 +16,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.contracts.space import Value
 from tlbench.finding.candidates.all_candidates import Entry
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.finals.ties import Contender, TieSet, size_of, tie_set
 from tlbench.finding.find_folder import FindFolder, StoredFit
 from tlbench.finding.fit_outcomes import validation_answers

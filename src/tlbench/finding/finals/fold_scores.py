@@ -14,7 +14,7 @@ from tlbench.contracts.metric import Metric
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.clock import Clock
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.finals.ties import Contender, tie_set
 from tlbench.finding.find_folder import FindFolder, StoredFit
 from tlbench.finding.reserve import FEW_ROWS, FOLDS, SAFETY_MEASURED, final_seconds, fold_seconds

@@ -1,4 +1,4 @@
-"""What is done with the time that the final fits leave: the finalists' and their rivals' further seeds.
+"""Spends the time that the final fits leave on further seeds of the finalists and their rivals.
 
 Nothing that the test split has shown by then changes what won: all settings were named before it was opened.
 """

@@ -20,7 +20,7 @@ LITTLE = 0.8
 class Rungs:
     """A schedule of rungs for some settings, in the order in which they enter.
 
-    A promoted fit starts anew and costs its whole time.
+    A promoted fit starts from the beginning and costs its whole time.
     """
 
     settings: Sequence[Proposal]

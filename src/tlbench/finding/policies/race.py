@@ -115,7 +115,7 @@ def _cheap_first(situation: Situation, cells: list[Candidate]) -> list[Candidate
 
 
 def _seconds_of(situation: Situation, candidates: set[int]) -> float:
-    """Returns the seconds of all fits of these candidates, of running ones as expected."""
+    """Returns the seconds of all fits of these candidates; for running fits, the expected seconds."""
     finished = sum(one.seconds for one in situation.outcomes if one.proposal.candidate in candidates)
     return finished + sum(situation.cost(one) for one in situation.running if one.candidate in candidates)
 

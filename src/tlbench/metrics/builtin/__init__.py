@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tlbench.contracts.metric import Metric
@@ -184,3 +186,15 @@ BUILT_IN = (
     BuiltIn("text_overlap", "bleu", "BLEU", _TEXTS, "Papineni et al. 2002, P02-1040; Post 2018, arXiv:1804.08771."),
     BuiltIn("text_overlap", "chrf", "chrF", _TEXTS, "Popović 2015, W15-3049; Post 2018, arXiv:1804.08771."),
 )  # fmt: skip
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in BUILT_IN})
+"""tlbench's own metrics by name; a catalog adds those of plugins."""
+
+
+def named(metric: str | Metric) -> Metric:
+    """Returns tlbench's metric of this name, or the given metric itself.
+
+    Raises:
+        KeyError: tlbench has no metric of this name.
+    """
+    return METRICS[metric] if isinstance(metric, str) else metric

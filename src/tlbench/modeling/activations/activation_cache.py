@@ -26,7 +26,7 @@ from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.weights import WeightTracker
 from tlbench.system.free_memory import release_free_memory
-from tlbench.system.memory_watch import add_cached, remove_cached
+from tlbench.system.process_memory import add_cached, remove_cached
 
 GIBIBYTE = 1024**3
 MAX_ENTRIES = 256
@@ -96,7 +96,7 @@ class Activations:
             self._remove(key)
 
     def trust(self, encoder: Encoder) -> None:
-        """Registers the encoder's present weights as the pretrained weights that its `identity` stands for.
+        """Registers the encoder's present weights as the pretrained weights that its `identity` names.
 
         Call it after loading or restoring an encoder. Later changes of the weights are detected. Without this call, or
         after a change, a digest of all weights is computed for each new version of the weights.

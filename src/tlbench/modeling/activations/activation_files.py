@@ -21,7 +21,7 @@ from tlbench.modeling.disk.disk_cache import DiskCache, StoredArrays
 from tlbench.modeling.disk.file_format import JSON
 from tlbench.modeling.disk.writing import EntryWriter
 from tlbench.modeling.encoder import Encoder
-from tlbench.system.memory_watch import memory_growth
+from tlbench.system.process_memory import memory_growth
 
 RANDOM_WEIGHTS = "random-"
 """Identities of encoders with random weights start with this prefix. Their activations are not stored on disk, because

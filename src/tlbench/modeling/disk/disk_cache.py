@@ -22,7 +22,7 @@ from tlbench.modeling.disk import cache_folder as disk_folder
 from tlbench.modeling.disk import cache_settings
 from tlbench.modeling.disk.file_format import Damaged, Header, Key, canonical, check_digest, read_header, view
 from tlbench.modeling.disk.writing import EntryWriter, lock_partial_file
-from tlbench.system.memory_watch import add_cached, memory_growth
+from tlbench.system.process_memory import add_cached, memory_growth
 
 if TYPE_CHECKING:
     import numpy as np

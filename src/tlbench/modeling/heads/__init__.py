@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tlbench.modeling.heads.choose import default_head, new_head
 from tlbench.modeling.heads.head import Head, Outputs
+from tlbench.modeling.heads.head_choice import default_head, new_head
 from tlbench.modeling.heads.pooled import PooledHead
 from tlbench.modeling.heads.spans import SpanHead
 from tlbench.modeling.heads.tokens import TokenHead

@@ -29,7 +29,7 @@ class MeanRank(NamedTuple):
     rank: int | None = None
     """1 + the number of rows whose mean is significantly better."""
     rank_last: int | None = None
-    """The last rank that the data allow."""
+    """The worst rank that the tests leave possible: the number of rows minus those that are significantly worse."""
     ranked_by: str = ""
     """"paired test" for a row with a rank, "one seed" if it has one seed on a task; empty for other rows."""
     low: float | None = None

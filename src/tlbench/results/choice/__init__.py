@@ -1,1 +1,1 @@
-"""What a reader of a leaderboard chooses: tasks, rows, their order, and columns. Choices never change a rank."""
+"""The choices of a leaderboard's reader: tasks, rows, their order, and columns. They never change a rank."""

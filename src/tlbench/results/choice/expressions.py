@@ -26,7 +26,7 @@ _NOT = re.compile(r"not(?=[\s(])", re.IGNORECASE)
 
 
 class Expression(Protocol):
-    """What a row meets or does not meet."""
+    """A condition on a row."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """What the comparison says about the second result."""
+        """The verdict on the second result."""
         if (scores := self._scores()) != (True, True):
             return "no score" if not any(scores) else "lost" if scores[0] else "new score"
         test, p = self.test, self.corrected_p

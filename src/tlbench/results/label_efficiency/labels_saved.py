@@ -37,7 +37,7 @@ class EqualScore:
 
 @dataclass(frozen=True)
 class LabelsSaved:
-    """What one curve saves against its reference."""
+    """The labels that one curve saves compared with its reference."""
 
     curve: LearningCurve
     reference: LearningCurve

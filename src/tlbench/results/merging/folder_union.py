@@ -52,7 +52,7 @@ class LeftOut:
 
 @dataclass
 class Merged:
-    """What a merge did."""
+    """The outcome of a merge."""
 
     added: dict[Path, int] = field(default_factory=dict)
     """Number of records that were copied from each source."""

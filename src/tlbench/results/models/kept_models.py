@@ -91,7 +91,7 @@ def keep_models(record: Record, work: Path, root: Path, keep: KeepModels, greate
             raise StoreError(
                 f"{target}: cannot be written: {error.strerror or error}: fix this and run again"
             ) from None
-    # Nothing reads the models of an attempt that was made anew.
+    # Nothing reads the models of an attempt that was repeated.
     for folder in (root / MODELS).glob(f"{record.cell.id}.*"):
         if folder.name != f"{record.cell.id}.{record.attempt}":
             remove_folder(folder)

@@ -18,7 +18,7 @@ STARVED_ABOVE = 0.5
 """A fit from random weights is starved if it is at the floor and its last training loss is at least this share of the
 first. If the loss fell further, the fit has learned the training examples, and more steps would not help it."""
 COLLAPSED, STARVED, AT_FLOOR, ONE_ANSWER = "collapsed", "starved", "at the floor", "one answer"
-"""What a note on a row begins with."""
+"""The beginning of a note on a row."""
 LEGEND = (
     f"{COLLAPSED}: a fit gives {ONE_ANSWER} to all test examples; {AT_FLOOR}: its 95% interval reaches the constant "
     f"answer that is best on train; {STARVED}: it is {AT_FLOOR} from random weights and its training loss fell by less "

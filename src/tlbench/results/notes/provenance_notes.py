@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tlbench.results.records.summaries import Summaries
 
 _EMPTY = Provenance()
-"""Stands for the provenance of a cell without a record."""
+"""The provenance of a cell without a record."""
 
 
 def differences(summaries: Summaries) -> list[tuple[str, ...]]:

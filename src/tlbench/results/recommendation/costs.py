@@ -1,4 +1,4 @@
-"""What a result cost: times, memory and parameters of a row or record, limits of them, and their text."""
+"""The costs of a result: times, memory and parameters of a row or record, limits of them, and their text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The list of a submission's files with their digests, and the limits of what a submission may hold.
 
 A submission is a folder of results (`store.py`) with `submission.json` beside it. The digests find damage and files
-that were changed by mistake. They cannot find a change by somebody who makes the list anew: scores are trusted only
+that were changed by mistake. They cannot find a change by somebody who makes a new list: scores are trusted only
 once they were computed again (`running/verification/`).
 """
 

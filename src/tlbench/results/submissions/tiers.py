@@ -1,4 +1,4 @@
-"""How far results were checked, kept in a file of whoever checked them and never in the results themselves.
+"""How far results were checked; kept in a file of the person who checked them, never in the results themselves.
 
 An entry is bound to the bytes of a record and of its predictions: after any change they count as self-reported again.
 """

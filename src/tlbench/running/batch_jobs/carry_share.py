@@ -89,7 +89,7 @@ def _run_shown(dispatcher: Dispatcher, attempts: list[Attempt], state: RunState,
 
 def _noted(state: RunState) -> Callable[[Record, Path], None]:
     def ended(record: Record, folder: Path) -> None:
-        # The cell's folder has the record already; whoever collects it commits it.
+        # The cell's folder has the record already; the command that collects it commits it.
         _log.info("%s: %s%s", record.cell.title, record.status, f": {record.reason}" if record.reason else "")
         state.add(record)
 

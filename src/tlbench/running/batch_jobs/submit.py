@@ -140,7 +140,7 @@ def _refuse_faults(attempts: Sequence[Attempt]) -> None:
 
 
 def _remove_ended(store: Store, collected: Collected) -> None:
-    """Removes submissions all of whose jobs have ended: their missing cells are submitted anew."""
+    """Removes submissions all of whose jobs have ended: their missing cells are submitted again."""
     work = store.root / "work"
     alive = {job.submission.id for job in collected.in_phase("waiting", "running")}
     for submission in read_submissions(work):

@@ -9,6 +9,7 @@ before the next step, so that a run that is killed at any moment continues where
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -19,13 +20,13 @@ from tlbench.contracts.record import FitResult, Provenance, Record, Status
 from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder, Lease, Winner
 from tlbench.running.cells.cell_record import CellFits, build_record, with_measurements
+from tlbench.running.cells.cell_search import CellSearch
 from tlbench.running.cells.failures import CellFailed, failure_of, failure_record, raise_if_disk_full
 from tlbench.running.cells.final_fits import FinalFits
 from tlbench.running.cells.hyperparameters import check_definition, expected_provenance, only_params, settings_of
 from tlbench.running.cells.orders_in_flight import OrdersInFlight, repeated_order, results_of
 from tlbench.running.cells.reused_fits import ReusedFits, has_same_data
 from tlbench.running.cells.search_time import next_seconds, seconds_within_limit
-from tlbench.running.cells.trials import CellSearch
 from tlbench.running.memory.oom_ladder import OomLadder
 from tlbench.running.search.futility import futility_of
 from tlbench.running.sharing.claims_database import DatabaseLost
@@ -63,8 +64,11 @@ class CellRun:
         """Returns the seconds left for orders of a purpose; None without a limit, 0 for a search that has ended."""
         if purpose == "search" and self._finals is not None:
             return 0.0
+        limit, seeds = self.cell.protocol.max_seconds, len(self.cell.protocol.seeds)
+        if limit is None:
+            return None
         trials = self._search.trials if purpose == "search" and self._search is not None else None
-        return seconds_within_limit(self.cell.protocol, self._in_flight.seconds, trials)
+        return seconds_within_limit(limit, seeds, self._in_flight.seconds, trials)
 
     def next_order(self) -> FitOrder | None:
         """Returns the next order for a free worker, or None while the cell waits for results or has its record."""
@@ -228,8 +232,7 @@ class CellRun:
         return self._in_flight.remove(order) and not is_late
 
     def _take_result(self, order: FitOrder, answer: OrderResult) -> None:
-        # The driver reads the source, since it is the same for all workers of a run.
-        made_with = msgspec.structs.replace(answer.made_with, code=self._catalog.code(self.cell))
+        made_with = msgspec.structs.replace(answer.made_with, code=self._code)
         answer = msgspec.structs.replace(answer, made_with=made_with)
         self._folder.add_memory(answer.memory)
         if answer.energy_joules is not None:
@@ -302,6 +305,11 @@ class CellRun:
         except (Exception, SystemExit, GeneratorExit) as error:
             cause = failure_of(error, self.attempt.folder)
             self.fail(cause.status, cause.reason, cause.traceback)
+
+    @cached_property
+    def _code(self) -> dict[str, str]:
+        """The fingerprints of the strategy's source, read in the driver: it is the same for all workers of a run."""
+        return self._catalog.code(self.cell)
 
     def _provenance(self) -> Provenance:
         return expected_provenance(self._catalog, self.cell, self._defaults, self._precision)

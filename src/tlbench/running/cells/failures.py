@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 
 from tlbench.contracts.errors import StoreError
-from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.contracts.untrusted.redaction import without_secrets
 from tlbench.running.cells.attempt import Attempt
@@ -51,18 +49,6 @@ def failure_of(error: BaseException, folder: str) -> CellFailed:
         raise_if_disk_full(error, folder)
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     return CellFailed("failed", reason, "".join(traceback.format_exception(error)))
-
-
-def check_answer(order: FitOrder, results: Sequence[FitResult]) -> None:
-    """Checks that results are those of an order's fits: an executor from a plugin may mix up its orders.
-
-    Raises:
-        CellFailed: They are of other fits.
-    """
-    if [(one.trial, one.seed, one.params) for one in results] != [
-        (fit.trial, fit.seed, fit.params) for fit in order.fits
-    ]:
-        raise CellFailed("failed", "the executor answered other fits than it was given")
 
 
 def is_folders_fault(error: OSError, folder: str) -> bool:

@@ -21,7 +21,7 @@ from tlbench.planning.space_context import space_about
 from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.cells.failures import CellFailed
-from tlbench.running.search.definition import Definition, changed_text
+from tlbench.running.search.strategy_definition import Definition, changed_text
 from tlbench.running.splits import Splits
 
 

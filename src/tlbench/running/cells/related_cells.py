@@ -41,7 +41,7 @@ class RelatedCells:
             # The attempt after the newest record may be running, or have been interrupted.
             self._attempts[cell_id[:FITS_PREFIX_LENGTH]] |= {(cell_id, newest), (cell_id, newest + 1)}
         for cell_id, attempt in _work_folders(store):
-            # Older attempts are not reused: somebody asked for the cell to be run afresh.
+            # Older attempts are not reused: somebody asked for the cell to be run again from the start.
             if attempt >= attempts.get(cell_id, 0):
                 self._attempts[cell_id[:FITS_PREFIX_LENGTH]].add((cell_id, attempt))
 

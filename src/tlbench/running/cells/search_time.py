@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlbench.contracts.cell import Protocol
 from tlbench.contracts.record import PAID, FitResult
 
 MARGIN = 1.25
@@ -47,16 +46,15 @@ def _own_seconds(trial: FitResult) -> float:
     return trial.fit_seconds + trial.validate_seconds
 
 
-def seconds_within_limit(protocol: Protocol, elapsed: float, trials: Sequence[FitResult] | None) -> float | None:
-    """Returns the seconds left within a cell's time limit; None without a limit.
+def seconds_within_limit(limit: float, seeds: int, elapsed: float, trials: Sequence[FitResult] | None) -> float:
+    """Returns the seconds left within a cell's time limit.
 
     Args:
-        protocol: The cell's protocol.
+        limit: The time limit of the cell in seconds.
+        seeds: Number of final fits.
         elapsed: The time in seconds that the cell was worked on.
         trials: For the time left for the search, its finished fits: it leaves time for the final fits. None for the
             time left for final fits.
     """
-    if protocol.max_seconds is None:
-        return None
-    left = protocol.max_seconds - elapsed
-    return left if trials is None else left - final_seconds(trials, len(protocol.seeds), elapsed)
+    left = limit - elapsed
+    return left if trials is None else left - final_seconds(trials, seeds, elapsed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,10 +53,9 @@ class _InlineExecutor:
     def submit(self, order: FitOrder) -> Handle:
         import msgspec
 
-        configure_libraries(order.threads)
-        # Before the alarm is set: raised in the middle of an import, it would leave half a module behind.
-        _import_libraries()
         if self._worker is None:
+            configure_libraries(order.threads)
+            # Before the alarm is set: raised in the middle of an import, it would leave half a module behind.
             from tlbench.running.fitting.worker import Worker
 
             self._worker = Worker(isolated=False)
@@ -76,9 +74,3 @@ class _InlineExecutor:
 
     def close(self) -> None:
         self._worker = None
-
-
-def _import_libraries() -> None:
-    """Imports the libraries that every order needs; errors are ignored here, because the first cell reports them."""
-    with suppress(Exception, SystemExit):
-        import tlbench.running.fitting.worker  # noqa: F401

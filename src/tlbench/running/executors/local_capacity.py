@@ -1,4 +1,4 @@
-"""Determines how many workers this machine runs at the same time, and the cores and GPU of each."""
+"""Determines how many workers this machine runs at the same time, and the threads, cores and GPU of each."""
 
 from __future__ import annotations
 

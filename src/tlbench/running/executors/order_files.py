@@ -95,7 +95,7 @@ def link_files(source: Path, target: Path, names: list[str]) -> None:
 
 
 def accept_files(order: FitOrder, made: Path) -> None:
-    """Moves what a worker wrote for an order into the order's folder, and removes there what it did not write anew.
+    """Moves what a worker wrote for an order into the order's folder, and removes there what it did not write again.
 
     Args:
         order: The order, whose result is accepted.

@@ -1,1 +1,1 @@
-"""What a worker does with one order: load, fit, predict and measure."""
+"""Carries out one order in a worker: loads, fits, predicts and measures."""

@@ -60,7 +60,7 @@ class ProgressReporter:
             raise Diverged(f"the validation score at step {step} is not finite")
         self._points.append(Point(int(step), float(score), loss if loss is not None and np.isfinite(loss) else None))
         best = max(self._sign * point.score for point in self._points if point.score is not None)
-        if should_prune(self._stop_below, step, best):
+        if self._stop_below and should_prune(self._stop_below, step, best):
             raise Pruned(f"pruned at step {step}")
         whole = total or self._max_steps
         # A report at the last step is of the whole fit, which has nothing to stop.

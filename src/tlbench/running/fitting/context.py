@@ -12,7 +12,7 @@ from tlbench.catalog.catalog import Found
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.cell import Cell, Final, FitPurpose
 from tlbench.contracts.errors import PluginError, SealBroken
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output
@@ -57,13 +57,12 @@ class CellContext:
         self.strategy = catalog.strategy(cell.strategy.name)
         self.backbone = catalog.backbone(cell.backbone.name) if cell.backbone else None
         self.splits = session.splits(cell.task.name)
-        self.about: SpaceContext = space_about(
-            self.task.item, cell.protocol, self.backbone.item if self.backbone else None
-        )
+        self.about = space_about(self.task.item, cell.protocol, self.backbone.item if self.backbone else None)
         self._once_values: dict[tuple[int, str], object] = {}
         self.once_seconds: dict[tuple[int, str], float] = {}
         """Time in seconds that computing each value of `Job.once` took, by seed and key."""
-        self._folds: dict[tuple[int, int], FitData] = {}
+        self._fit_data: dict[tuple[int, Final, int | None], FitData] = {}
+        self._labelled_fingerprints: dict[str, str] = {}
         self._test: Examples | None = None
         self._trained_on: set[str] = set()
         """The fingerprints of training data that fits have read, whose activations may be in memory."""
@@ -126,29 +125,30 @@ class CellContext:
             purpose: A final fit may train on the validation split too, as the protocol says.
             fold: With `Protocol.folds`, the number of the fold to validate on, from 0; None otherwise.
         """
+        part: Final = "train" if purpose != "final" and fold is None else self.cell.protocol.final
+        # Kept in memory, because every trial reads them again.
+        if (seed, part, fold) not in self._fit_data:
+            self._fit_data[seed, part, fold] = self._new_fit_data(seed, part, fold)
+        return self._fit_data[seed, part, fold]
+
+    def _new_fit_data(self, seed: int, part: Final, fold: int | None) -> FitData:
+        train, examples = self.train(seed, part), self.splits.subset(seed, self.cell.protocol.amount, part)
         if fold is not None:
-            # The data of a fold are kept in memory, because every trial reads them again.
-            if (seed, fold) not in self._folds:
-                self._folds[seed, fold] = self._fold(seed, fold)
-            return self._folds[seed, fold]
-        protocol = self.cell.protocol
-        part = protocol.final if purpose == "final" else "train"
-        train, examples = self.train(seed, part), self.splits.subset(seed, protocol.amount, part)
+            return self._fold(seed, fold, train, examples)
         if part == "train":
             validation = self.validation
             return FitData(train, self.data(validation), examples, validation, part)
         return FitData(train, None, examples, None, part, part)
 
-    def _fold(self, seed: int, fold: int) -> FitData:
-        protocol, part = self.cell.protocol, self.cell.protocol.final
+    def _fold(self, seed: int, fold: int, whole: Data, examples: Examples) -> FitData:
+        protocol = self.cell.protocol
         assert protocol.folds is not None
-        whole, examples = self.train(seed, part), self.splits.subset(seed, protocol.amount, part)
         held_out = self.splits.folds(protocol.folds, seed, protocol.amount)[fold]
         others = sorted({*range(len(examples))}.difference(held_out))
         # The folds share the features of the whole data, so each example is encoded once for all folds and trials.
         return FitData(
             whole.share(others, hidden=True), whole.share(held_out, hidden=True),
-            examples.take(others), examples.take(held_out), part, f"fold {fold}",
+            examples.take(others), examples.take(held_out), protocol.final, f"fold {fold}",
         )  # fmt: skip
 
     def train(self, seed: int, part: Final = "train") -> Data:
@@ -173,6 +173,7 @@ class CellContext:
         """
         earlier = set(self._trained_on)
         if earlier:
+            self._fit_data.clear()
             self._trained_on = {self.train(seed, self.cell.protocol.final).fingerprint for seed in seeds}
             for fingerprint in earlier - self._trained_on:
                 self.session.activations.forget(fingerprint)
@@ -285,21 +286,19 @@ class CellContext:
         return self._test
 
     def overlap(self) -> dict[str, int]:
-        """Returns, by split, the number of test examples that the split contains too.
-
-        Empty before the test split is opened.
-        """
-        if self._test is None:
+        """Returns, by split, how many test examples it contains too; empty before the test split is opened."""
+        test = self._test
+        if test is None:
             return {}
-        found = overlap(self._test, self.splits)
-        for name in self._other_tasks():
-            splits = self.session.splits(name)
-            found[f"task:{name}"] = count_shown(self._test, splits.train)
-        return found
+        others = {f"task:{name}": self.session.splits(name).train for name in self._other_tasks()}
+        return overlap(test, self.splits) | {name: count_shown(test, train) for name, train in others.items()}
 
     def fingerprints(self) -> dict[str, str]:
         """Returns the fingerprint of each split that was used, by the name of the split."""
-        found = {"train": self.splits.train.fingerprint, "validation": self.splits.validation.fingerprint}
+        if not self._labelled_fingerprints:
+            train, validation = self.splits.train, self.splits.validation
+            self._labelled_fingerprints = {"train": train.fingerprint, "validation": validation.fingerprint}
+        found = dict(self._labelled_fingerprints)
         if self._test is not None:
             # Groups of test examples change intervals, but no prediction and no score.
             found["test"] = self._test.without_groups().fingerprint

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.modeling.encoder import Encoder
-from tlbench.modeling.trained_weights import forget_trained
+from tlbench.modeling.weights import forget_trained
 
 
 class ModuleSnapshot:

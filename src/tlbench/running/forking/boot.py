@@ -37,6 +37,6 @@ if __name__ == "__main__":
 
         run_server(message["handle"], message["driver"], message["preload"])
     else:
-        from tlbench.running.forking.serve import run_spawned
+        from tlbench.running.forking.request_loop import run_spawned
 
         run_spawned(message["handle"], message["preload"])

@@ -1,4 +1,4 @@
-"""The events of worker processes: answers, deaths and orderly ends."""
+"""The events of worker processes: answers, deaths and normal exits."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from tlbench.running.forking import frames
 from tlbench.running.forking import linux as system
-from tlbench.running.forking.serve import preload, prepare_streams, serve
+from tlbench.running.forking.request_loop import preload, prepare_streams, serve
 from tlbench.system.child_processes import children
 
 CLOSED_SECONDS = 1.0

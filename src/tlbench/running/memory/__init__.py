@@ -1,1 +1,1 @@
-"""What happens when memory runs out: workers that take too much are ended, and fits are tried again with less."""
+"""Handles memory that runs out: ends workers that take too much, and tries fits again with less."""

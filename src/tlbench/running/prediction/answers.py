@@ -1,4 +1,4 @@
-"""What a winner says of one row: the prediction by name, probabilities, and a calibrated confidence."""
+"""The answer to one new row: the prediction by name, probabilities, and a calibrated confidence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RowAnswer:
 
 
 def answers_of(output: Output, predictions: Predictions, temperature: float = 1.0) -> list[RowAnswer]:
-    """Returns the answers that predictions stand for, in their order.
+    """Returns predictions as answers with names and probabilities, in their order.
 
     Args:
         output: The task's kind of output.

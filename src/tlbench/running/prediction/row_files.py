@@ -50,7 +50,7 @@ class RowFile:
     share: Callable[[], float] = field(repr=False)
     """Returns the share of the file that has been read, from 0 to 1."""
     folder: Path
-    """What relative paths in the rows are relative to."""
+    """The folder that relative paths in the rows start from."""
     close: Callable[[], None] = lambda: None
 
 

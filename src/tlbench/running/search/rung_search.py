@@ -19,7 +19,7 @@ from tlbench.running.search.trial_outcomes import outcome_of
 class RungSearch:
     """A search with the interface of `Search` in which a trial may have several fits, of different lengths.
 
-    A fit that a strategy does not stop, because it reports no scores, runs whole and counts at each later rung.
+    A fit that a strategy does not stop, because it reports no scores, runs to its end and counts at each later rung.
     A trial that fails at a rung gives its place to the next best one of the rung before.
     """
 

@@ -239,7 +239,7 @@ class Search:
 
     def export(self, path: Path, results: Mapping[int, FitResult] | None = None) -> None:
         """Writes the search to a SQLite file as an Optuna study, for dashboards, with these results or its own."""
-        from tlbench.running.search.export import export
+        from tlbench.running.search.study_export import export
 
         shown = self._results if results is None else results
         rows = [(self._params.get(number), shown.get(number)) for number in range(max(self._params, default=-1) + 1)]

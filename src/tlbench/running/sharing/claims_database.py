@@ -174,7 +174,7 @@ class ClaimsDatabase:
         return {"study": study, "item": item, "driver": self.driver, "place": self.place, **more}
 
     def _tried(self, action: Callable[[psycopg.Connection], T]) -> T:
-        """Returns what an action on the connection returns; waits and connects anew while the database is away.
+        """Returns what an action on the connection returns; waits and reconnects while the database is away.
 
         Every action may be repeated, since after an error nobody knows whether it was carried out.
 

@@ -1,4 +1,4 @@
-"""What drivers that share a database say to each other about cells: who fits which trial, and who ends the cell."""
+"""Claims of drivers that share a database: who fits which trial of a cell, and who ends the cell."""
 
 from __future__ import annotations
 

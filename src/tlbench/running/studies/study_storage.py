@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tlbench.contracts.record import FitResult
-from tlbench.running.search.export import Direction, Row, study_trials
+from tlbench.running.search.study_export import Direction, Row, study_trials
 from tlbench.running.studies.stored_searches import StoredSearch
 
 

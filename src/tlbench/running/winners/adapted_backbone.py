@@ -32,9 +32,10 @@ from tlbench.running.winners.kept_winner import KeptWinner, kept_winner
 from tlbench.system.durable import write_durably
 
 _FOLDER = "{folder}"
-"""Stands in a stored name for the path of the files, so that a results folder can be moved."""
+"""Placeholder in a stored name for the path of the files, so that a results folder can be moved."""
 _OWN_NAME = re.compile(r"(?!run:)[\w-]+:\{folder\}(/[\w-][\w.-]*)*(@\w+)?(\[[^\[\]{}]*\])?")
-"""A plugin's backbone in these files and nowhere else: the note of another's results folder may name anything."""
+"""The names that are accepted from the note beside the weights: a plugin's scheme and a path inside this folder. The
+note may come from somebody else, so it must not name other files."""
 _log = logging.getLogger(__name__)
 
 

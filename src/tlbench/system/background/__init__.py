@@ -1,1 +1,1 @@
-"""What runs beside the main thread."""
+"""Work in threads beside the main one."""

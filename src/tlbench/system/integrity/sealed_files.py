@@ -41,7 +41,7 @@ def is_damaged(path: Path, kind: Any) -> bool:
 
 
 def put_aside(path: Path, folder: Path) -> None:
-    """Moves a damaged file to a folder, for whoever wants to look at it; does nothing if it cannot be moved."""
+    """Moves a damaged file to a folder, where it can be looked at; does nothing if it cannot be moved."""
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
         os.replace(path, folder / path.name)

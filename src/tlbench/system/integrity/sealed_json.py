@@ -3,7 +3,7 @@
     >>> sealed(b'{"score":0.5}')
     b'{"digest":"4f7a2254aaae249b97ef35a483099137","score":0.5}'
 
-The digest finds damage, not intent: whoever can change a file can change its digest too.
+The digest finds damage, not intent: anybody who can change a file can change its digest too.
 """
 
 from __future__ import annotations

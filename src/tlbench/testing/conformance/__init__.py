@@ -5,7 +5,7 @@
     TestNormOnly = conformance.of(NormOnly())
     TestReviews = conformance.of(Reviews(), sizes={"train": 2000, "test": 500})
 
-A check that fails says what is wrong, why it matters and how to mend it. The same checks as classes, for tests of your
+A check that fails says what is wrong, why it matters and how to fix it. The same checks as classes, for tests of your
 own beside them:
 
     from tlbench.testing.conformance import TaskConformance

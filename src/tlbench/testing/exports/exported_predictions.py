@@ -26,7 +26,7 @@ class ExportedPredictor:
     rows: list[list[Any]]
     """The inputs of the examples that were predicted."""
     own: Predictions
-    """What the predictor itself predicted."""
+    """The predictions of the predictor itself."""
     output: Output
 
     def problem(self, found: list[dict[str, Any]]) -> str:

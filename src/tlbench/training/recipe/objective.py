@@ -1,4 +1,4 @@
-"""What a fit minimises, with the weights and settings that this needs beside the model. Imports no torch."""
+"""The objective of a fit: its loss, with the weights and settings that it needs beside the model. Imports no torch."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BYTES = 0x08
 """Type code of unsigned bytes, the only one that these data sets use."""
 _MOST_BYTES = 1 << 30
-"""Most bytes that a file may unpack to; the largest published file of the MNIST family has a fifth of that."""
+"""Maximum size in bytes of a file once unpacked; the largest published file of the MNIST family has a fifth of that."""
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from tlbench_data.images.remembered_checks import MIN_IMAGES, Checked, recall, r
 
 _log = logging.getLogger(__name__)
 _NAMED = 10
-"""Most unreadable files that an error message names."""
+"""Maximum number of unreadable files that an error message names."""
 
 
 def examples_of(

@@ -24,9 +24,9 @@ from tlbench_data.unpacked_digests import CONTENT, is_as_unpacked, note_digests
 
 MOST_MEMBERS = 200_000
 MOST_BYTES = 8 * 2**30
-"""Most bytes that an archive may unpack to."""
+"""Maximum number of bytes that an archive may unpack to."""
 MOST_HEADER_BYTES = 2**20
-"""Most bytes that may be read from a tar for the headers, such as long names, of one member."""
+"""Maximum number of bytes that may be read from a tar for the headers, such as long names, of one member."""
 _ENDS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 """Maps the magic number of a compressed tar to the name of the module that reads it."""

@@ -143,7 +143,7 @@ def _files_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
 
 
 def _refuse_link_out(file: Path, folder: Path, stem: str) -> None:
-    """Refuses a split's file that is a link out of its folder: whoever sent the folder could have any file read.
+    """Refuses a split's file that is a link out of its folder: a folder from somebody else could have any file read.
 
     Raises:
         UsageError: The file is such a link.

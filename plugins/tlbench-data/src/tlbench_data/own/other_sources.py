@@ -11,7 +11,7 @@ from tlbench_data.split_names import split_of
 
 _TABLES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _LOOKED_AT = 1000
-"""Most files of a folder that are inspected to find an image."""
+"""Maximum number of files of a folder that are inspected to find an image."""
 
 
 def images_hint(path: Path) -> str:

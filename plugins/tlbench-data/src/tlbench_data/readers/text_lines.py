@@ -11,7 +11,7 @@ from tlbench.contracts.untrusted.regular_files import read_regular_file, reason_
 from tlbench_data.readers.rows import Row
 
 MOST_BYTES = 4 * 2**30
-"""Most bytes of a file, which is read as a whole, and of what a compressed one unpacks to."""
+"""Maximum size in bytes of a file, which is read as a whole, and of the content of a compressed one."""
 
 
 def content(path: Path) -> bytes:

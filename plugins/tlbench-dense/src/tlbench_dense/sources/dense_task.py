@@ -18,7 +18,7 @@ from tlbench_data.option_fields import option
 from tlbench_data.readers.rows import unpaired_surrogate
 
 from tlbench import DataError, Example, Examples, ImageFile, Output, SplitName, Task, UsageError, divide
-from tlbench.data.checks.finding import counted
+from tlbench.data.checks.check_finding import counted
 from tlbench_dense.kinds.box_texts import Box
 from tlbench_dense.kinds.boxes import Boxes
 from tlbench_dense.kinds.class_runs import IGNORED, encoded

@@ -1,4 +1,4 @@
-"""Minimal pairs of `cola-lite`: what its frames share."""
+"""Minimal pairs of `cola-lite`: the parts that its frames share."""
 
 from __future__ import annotations
 

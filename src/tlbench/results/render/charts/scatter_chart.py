@@ -23,7 +23,7 @@ class CostPoint(NamedTuple):
     score: float
     href: str
     title: str
-    """What a pointer or a screen reader is told of the point."""
+    """The description of the point for a tooltip or a screen reader."""
     is_baseline: bool
     """Whether the row uses no pretrained weights."""
 

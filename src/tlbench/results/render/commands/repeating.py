@@ -19,7 +19,7 @@ _OPTIONS = {
 
 
 def repeat_command(cell: Cell) -> str:
-    """Returns a command that runs a cell anew, in a folder of its own."""
+    """Returns a command that runs a cell again, in a folder of its own."""
     parts = ["-t", cell.task.name, *(["-b", cell.backbone.name] if cell.backbone else []), "-S", cell.strategy.name]
     protocol = cell.protocol
     seeds = protocol.seeds
@@ -38,7 +38,7 @@ def repeat_command(cell: Cell) -> str:
 
 
 def narrowed_space(cell: Cell) -> str:
-    """Returns the ranges and choices that the suite set, as in its file, since no option can; empty without any."""
+    """Returns the suite's ranges and choices of hyperparameters as lines of TOML, since options cannot express them."""
     narrowed = {name: value for name, value in cell.space.items() if isinstance(value, Range | list)}
     return printable(", ".join(f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(narrowed).items()))
 

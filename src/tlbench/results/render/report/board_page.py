@@ -1,4 +1,4 @@
-"""What the HTML page of a leaderboard shows: tables, charts and matrices of each task and of all tasks."""
+"""The content of a leaderboard's HTML page: tables, charts and matrices of each task and of all tasks."""
 
 from __future__ import annotations
 

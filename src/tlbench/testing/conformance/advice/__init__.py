@@ -1,1 +1,1 @@
-"""Why each conformance check matters, and how to mend what it finds."""
+"""Why each conformance check matters, and how to fix what it finds."""

@@ -1,4 +1,4 @@
-"""Why each check of backbones matters, and how to mend what it finds."""
+"""Why each check of backbones matters, and how to fix what it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why each check of tasks, metrics, kinds of output and suites matters, and how to mend what it finds."""
+"""Why each check of tasks, metrics, kinds of output and suites matters, and how to fix what it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text that follows a conformance check that failed: what it holds, why it matters and how to mend it."""
+"""The text that follows a conformance check that failed: what it holds, why it matters and how to fix it."""
 
 from __future__ import annotations
 

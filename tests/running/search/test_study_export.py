@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from tlbench import Choice, Float
 from tlbench.contracts.record import Point
-from tlbench.running.search import export
+from tlbench.running.search import study_export
 from tlbench.running.search.study import Trial
 
 
@@ -68,7 +68,7 @@ def test_inserted_rows_equal_those_that_optuna_writes(mixed, tmp_path, monkeypat
     (tmp_path / "ours").mkdir()
     (tmp_path / "optunas").mkdir()
     inserted = plain(exported(mixed, tmp_path / "ours"))
-    monkeypatch.setattr(export, "_INSERTS", (*export._INSERTS[:-1], "INSERT INTO nothing VALUES (?, ?, ?)"))
+    monkeypatch.setattr(study_export, "_INSERTS", (*study_export._INSERTS[:-1], "INSERT INTO nothing VALUES (?, ?, ?)"))
     assert plain(exported(mixed, tmp_path / "optunas")) == inserted
 
 
@@ -88,7 +88,7 @@ def test_a_failed_export_leaves_no_file(mixed, tmp_path, monkeypatch):
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(export, "_insert", full)
+    monkeypatch.setattr(study_export, "_insert", full)
     with pytest.raises(OSError, match="no space"):
         mixed.export(tmp_path / "s.sqlite")
     assert [file.name for file in tmp_path.iterdir()] == ["s.sqlite"]

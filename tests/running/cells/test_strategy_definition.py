@@ -24,7 +24,7 @@ def interrupted(counted, monkeypatch):
         def killed(self):
             raise KeyboardInterrupt
 
-        patched.setattr("tlbench.running.cells.trials.CellSearch.winner", killed)
+        patched.setattr("tlbench.running.cells.cell_search.CellSearch.winner", killed)
         with pytest.raises(KeyboardInterrupt):
             counted.one("six", trials=3, sampler="random")
     counted.made()

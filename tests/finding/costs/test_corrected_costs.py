@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tlbench.contracts.policies.policy import Proposal
-from tlbench.finding.costs.corrected import Costs
+from tlbench.finding.costs.corrected_costs import Costs
 from tlbench.finding.costs.cost_history import known_factors, save_factors
 
 

@@ -1,7 +1,7 @@
-"""The seconds that a fit takes by estimate, from the card of its backbone and the size of the data.
+"""The estimated seconds of a fit, from the card of its backbone and the size of the data.
 
 The estimate is the number of multiplications over a rate, and some fixed seconds: right within a factor of two or three
-on a machine that it does not know. What was measured corrects it (`corrected.py`).
+on a machine that it does not know. What was measured corrects it (`corrected_costs.py`).
 """
 
 from __future__ import annotations

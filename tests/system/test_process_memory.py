@@ -12,9 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tlbench.system import memory_readings, memory_watch
-from tlbench.system.memory_readings import Reading, read_memory, reset_resident_peak
-from tlbench.system.memory_watch import add_cached, memory_growth, remove_cached, watched_memory
+from tlbench.system import process_memory
+from tlbench.system.process_memory import (
+    Reading,
+    add_cached,
+    memory_growth,
+    read_memory,
+    remove_cached,
+    reset_resident_peak,
+    watched_memory,
+)
 
 MB = 1_000_000
 on_linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux has these files")
@@ -23,7 +30,7 @@ on_linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reas
 @pytest.fixture(autouse=True)
 def nothing_cached(monkeypatch):
     """Activations that earlier tests of this process have read from disk, and still hold, are not of these tests."""
-    monkeypatch.setattr(memory_watch._replayed, "held_bytes", 0)
+    monkeypatch.setattr(process_memory._replayed, "held_bytes", 0)
 
 
 def hold(megabytes: int) -> None:
@@ -107,8 +114,8 @@ def test_memory_of_a_child_s_child_counts():
 @on_linux
 def test_a_sampling_thread_ends_with_the_block():
     with watched_memory() as watch:
-        assert any(thread.name == "memory-watch" for thread in memory_watch.threading.enumerate())
-    assert not any(thread.name == "memory-watch" for thread in memory_watch.threading.enumerate())
+        assert any(thread.name == "memory-watch" for thread in process_memory.threading.enumerate())
+    assert not any(thread.name == "memory-watch" for thread in process_memory.threading.enumerate())
     assert watch.own_peak > 0
 
 
@@ -144,9 +151,9 @@ def read_from_a_cache() -> None:
 def test_without_a_reset_old_peaks_do_not_make_files_own_memory(monkeypatch):
     # a peak of 900, of which 500 were files that were unmapped since
     readings = iter([Reading(900, 900, 400, 500), Reading(450, 900, 410, 40), Reading(450, 900, 410, 40)])
-    monkeypatch.setattr(memory_watch, "read_memory", lambda: next(readings))
-    monkeypatch.setattr(memory_watch, "reset_resident_peak", lambda: False)
-    monkeypatch.setattr(memory_watch, "children_bytes", lambda: 0)
+    monkeypatch.setattr(process_memory, "read_memory", lambda: next(readings))
+    monkeypatch.setattr(process_memory, "reset_resident_peak", lambda: False)
+    monkeypatch.setattr(process_memory, "children_bytes", lambda: 0)
     with watched_memory(sampled=False) as watch:
         watch.update()
     assert (watch.baseline, watch.resident_peak, watch.own_peak) == (900, 900, 410)
@@ -154,9 +161,9 @@ def test_without_a_reset_old_peaks_do_not_make_files_own_memory(monkeypatch):
 
 def test_memory_that_was_swapped_out_is_own(monkeypatch):
     readings = iter([Reading(100, 100, 90, 10), Reading(60, 100, 120, 10, 70)])
-    monkeypatch.setattr(memory_watch, "read_memory", lambda: next(readings))
-    monkeypatch.setattr(memory_watch, "reset_resident_peak", lambda: True)
-    monkeypatch.setattr(memory_watch, "children_bytes", lambda: 0)
+    monkeypatch.setattr(process_memory, "read_memory", lambda: next(readings))
+    monkeypatch.setattr(process_memory, "reset_resident_peak", lambda: True)
+    monkeypatch.setattr(process_memory, "children_bytes", lambda: 0)
     with watched_memory(sampled=False) as watch:
         pass
     assert watch.own_peak == 120
@@ -172,14 +179,14 @@ def test_other_systems_give_the_peak_that_they_have(monkeypatch, platform, expec
     resource = SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: SimpleNamespace(ru_maxrss=90))
     monkeypatch.setitem(sys.modules, "psutil", psutil)
     monkeypatch.setitem(sys.modules, "resource", resource)
-    monkeypatch.setattr(memory_readings, "Path", lambda path: Path("/missing"))
-    monkeypatch.setattr(memory_readings.sys, "platform", platform)
+    monkeypatch.setattr(process_memory, "Path", lambda path: Path("/missing"))
+    monkeypatch.setattr(process_memory.sys, "platform", platform)
     assert read_memory() == expected
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert read_memory() is None
     readings = iter([expected, expected])
-    monkeypatch.setattr(memory_watch, "read_memory", lambda: next(readings))
-    monkeypatch.setattr(memory_watch, "children_bytes", lambda: 0)
+    monkeypatch.setattr(process_memory, "read_memory", lambda: next(readings))
+    monkeypatch.setattr(process_memory, "children_bytes", lambda: 0)
     with watched_memory(sampled=False) as watch:
         pass
     assert watch.own_peak == expected.own_peak

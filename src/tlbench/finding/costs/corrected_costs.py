@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tlbench.contracts.policies.policy import Proposal
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.costs.data_shape import DataShape
-from tlbench.finding.costs.work import Speed, fit_seconds, scoring_seconds
+from tlbench.finding.costs.fit_seconds import Speed, fit_seconds, scoring_seconds
 
 CLOSE = 0.25
 """An estimate within this share of the measured time counts as close."""
@@ -17,7 +17,7 @@ PROBE_ENCODING = 0.8
 """The share of a probe's seconds that go into encoding, until one is measured."""
 SEPARATOR = " | "
 _MOST = math.log(20.0)
-"""No correction is by more than a factor of 20: a fit that waited for a download, say, tells nothing of the next."""
+"""The logarithm of the largest factor of a correction; slower fits are outliers, such as after a download."""
 
 
 @dataclass
@@ -117,8 +117,9 @@ class Costs:
         if here is not None:
             return here
         # Earlier searches say how fast the machine is; what baselines take says nothing of backbones, and vice versa.
-        kin = [math.log(one) for name, one in self.known.items() if (SEPARATOR in name) == (entry.backbone is not None)]
-        return _median(kin) if kin else 0.0
+        has_backbone = entry.backbone is not None
+        alike = [math.log(one) for name, one in self.known.items() if (SEPARATOR in name) == has_backbone]
+        return _median(alike) if alike else 0.0
 
 
 def key(entry: Entry) -> str:
