@@ -97,7 +97,6 @@ def test_a_renamed_folder_is_one_task_in_the_table(tmp_path, monkeypatch, capsys
         folder = place
     capsys.readouterr()
     assert _main(["leaderboard", *out, "--all", "--json", "--task", f"csv:{folder}"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 2
-    assert len({row["task"] for row in rows}) == 1
-    assert Catalog.discover().task(rows[0]["task"]).item.sizes["test"] == 40
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert len(task["rows"]) == 2
+    assert Catalog.discover().task(task["task"]).item.sizes["test"] == 40
