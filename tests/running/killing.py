@@ -43,6 +43,9 @@ KINDS = ("worker", "worker", "two workers", "newborn", "server", "branch", "driv
 class Run:
     """A run as a subprocess; its processes are known by a mark in their environment."""
 
+    begun = []
+    """The runs that tests have begun; `stop_all` ends what a failed test has left of them."""
+
     def __init__(self, suite, out):
         self.out, self.mark = out, secrets.token_hex(8)
         self.temporary = Path(f"{out}-tmp")
@@ -57,6 +60,21 @@ class Run:
             env=environment,
             preexec_fn=default_signals,  # noqa: PLW1509
         )
+        self.begun.append(self)
+
+    @classmethod
+    def stop_all(cls):
+        """Ends all processes of runs, those that have ended included: children may outlive a driver."""
+        runs, cls.begun[:] = list(cls.begun), []
+        for run in runs:
+            # The drivers first, since they would start new workers.
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.wait()
+        for process in psutil.process_iter() if runs else ():
+            if any(run.owns(process) for run in runs):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def finished_fits(self):
         work = self.out / "work"

@@ -14,6 +14,7 @@ _REMEDIES = {
     errno.EPERM: "give yourself the right to it, or name another place",
     errno.ELOOP: "remove it, or name another place",
     errno.EINVAL: "remove it, or name another place",
+    errno.ENXIO: "remove it, or name another place",
     errno.EIO: "the disk may be failing: copy what you need, and look at the system's log",
     errno.EMFILE: "raise the limit of open files (ulimit -n), and run the command again",
     errno.ENFILE: "close other programs, and run the command again",
