@@ -10,6 +10,8 @@ from typing import Protocol
 
 import pytest
 
+PLACES = "TLBENCH_PLACES"
+
 
 class HasFileno(Protocol):
     """An open file, as `os.fsync` takes it too."""
@@ -50,6 +52,16 @@ def _no_module_changes_threads() -> Iterator[None]:
     """Restores what fixtures of a module or a class have changed."""
     with _torch_threads_restored():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_test_knows_places_of_another() -> Iterator[None]:
+    """Restores the variable in which this process notes where files of names lie."""
+    with pytest.MonkeyPatch.context() as patch:
+        if PLACES in os.environ:
+            patch.setenv(PLACES, os.environ[PLACES])
+        yield
+        os.environ.pop(PLACES, None)
 
 
 @pytest.fixture(autouse=True)

@@ -122,7 +122,8 @@ def test_probabilities_are_hidden_from_a_metric_that_does_not_read_scores():
     without, reading = Confidence(), Confidence()
     reading.reads_scores = True
     assert score(without, scored) == 1
-    assert bootstrap(without, scored) == (1, 1)
+    # Without probabilities, all are certain: a point, but for the interval of a share of 1.
+    assert bootstrap(without, scored) == pytest.approx((1 - (1 - 0.05 ** (1 / 200)), 1))
     low, high = bootstrap(reading, scored)
     assert low < score(reading, scored) < high < 1
 

@@ -4,12 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.running.killing import Run as RunProcess
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.planning.plan import plan
 from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, pending_attempts, run, started_executor
+
+
+@pytest.fixture(autouse=True)
+def _no_run_outlives_its_test():
+    """Ends what a failed test has left of runs in processes of their own."""
+    yield
+    RunProcess.stop_all()
 
 
 class Runs:

@@ -67,7 +67,7 @@ def test_the_name_is_pinned_to_the_content(tmp_path):
     name = Catalog.discover().task(f"idx:{write_pair(tmp_path, [0, 1] * 20)}").ref.name
     assert Catalog.discover().task(name).item == task_of(tmp_path)
     write_pair(tmp_path, [1, 0] * 20)
-    with pytest.raises(DataError, match="its digest is now"):
+    with pytest.raises(UsageError, match="its digest is now"):
         Catalog.discover().task(name)
 
 

@@ -52,7 +52,8 @@ def test_the_content_of_a_corpus_is_part_of_the_strategy_s_identity(corpus: Path
     first = name_of("texts.txt")
     assert first == name_of(first.partition("=")[2].rstrip("]"))
     assert first.partition("@")[0] == "dapt[corpus=texts.txt"
-    assert name_of(str(corpus)).rpartition("@")[2] == first.rpartition("@")[2]
+    # The digest of a file of one's own, named by its path, has a mark before it.
+    assert name_of(str(corpus)).rpartition("@")[2].removeprefix("sha-") == first.rpartition("@")[2]
     corpus.write_text("another text\n" * 12, encoding="utf-8")
     assert name_of("texts.txt") != first
     with pytest.raises(UsageError, match=r"the digest of texts\.txt is now [0-9a-f]{12}; drop @"):

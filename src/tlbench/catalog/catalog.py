@@ -15,6 +15,7 @@ from tlbench.catalog.discovery import Broken, Discovery, Plugin, PluginEntry, di
 from tlbench.catalog.hub_commits import COMMIT
 from tlbench.catalog.names import UnknownParameter, canonical, configure, parse
 from tlbench.catalog.objects import fault_of
+from tlbench.catalog.places.remembered_places import first_that_fits, without_folders
 from tlbench.catalog.source_code import code_fingerprint, development_packages
 from tlbench.catalog.unknown_names import misplaced_parameter_hint, unknown_name_hint, unknown_scheme_hint
 from tlbench.contracts.backbone import Backbone
@@ -225,21 +226,23 @@ class Catalog:
         # Cached: a plan looks up the same names for every cell, and resolving a scheme may read files.
         key = (kind, text)
         if key not in self._found:
-            base, params = parse(text)
-            entry = self._resolved(kind, base, contract) or self._registered(kind, base)
-            try:
-                item = configure(entry.item, params, entry.name)
-            except UnknownParameter as error:
-                hint = misplaced_parameter_hint(entry.item, entry.name, error.key, params[error.key])
-                raise UsageError(f"{error}; {hint}") if hint else error from None
-            others = self._named_by(item) if isinstance(item, Strategy) else {}
-            if others:
-                item = replace(item, **{option: found.ref.name for option, found in others.items()})
-            ref = Ref(canonical(entry.name, entry.item, item), getattr(item, "version", 1))
-            if others:
-                item = item.join({option: found.item for option, found in others.items()})
-            self._found[key] = Found(item, ref, entry.distribution, entry.version, tuple(others.values()))
+            self._found[key] = first_that_fits(*parse(text), lambda *one: self._configured(kind, *one, contract))
         return self._found[key]
+
+    def _configured(self, kind: str, base: str, params: Mapping[str, str], contract: type) -> Found[Any]:
+        entry = self._resolved(kind, base, contract) or self._registered(kind, base)
+        try:
+            item = configure(entry.item, params, entry.name)
+        except UnknownParameter as error:
+            hint = misplaced_parameter_hint(entry.item, entry.name, error.key, params[error.key])
+            raise UsageError(f"{error}; {hint}") if hint else error from None
+        others = self._named_by(item) if isinstance(item, Strategy) else {}
+        if others:
+            item = replace(item, **{option: found.ref.name for option, found in others.items()})
+        ref = Ref(without_folders(canonical(entry.name, entry.item, item)), getattr(item, "version", 1))
+        if others:
+            item = item.join({option: found.item for option, found in others.items()})
+        return Found(item, ref, entry.distribution, entry.version, tuple(others.values()))
 
     def _named_by(self, strategy: Strategy) -> dict[str, Found[Strategy]]:
         """Returns the strategies that a strategy's options name, by option."""

@@ -118,7 +118,10 @@ def tlbench_resolve(kind: str, name: str) -> Backbone | Task | Strategy | None:
 
     Return a new object of this kind, or None if another plugin handles the scheme. The first result that is not None
     is used. The object's own `name` becomes part of the cell's identity, so it may pin what the user left open, such as
-    a revision. Raise `UsageError` for a name of your scheme that is invalid.
+    a revision. A file or folder is pinned as `scheme:<absolute path>@<hex digest of the content>`; ids and records then
+    have its name and digest without the folder, and this hook is called with the path again.
+
+    Raise `UsageError` for a name of your scheme that is invalid.
 
     Args:
         kind: "backbone", "task" or "strategy".

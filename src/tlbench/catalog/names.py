@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.identity.content_names import published_name
 
 T = TypeVar("T")
 
@@ -116,6 +117,27 @@ def canonical(base: str, registered: object, configured: object) -> str:
         if value != getattr(registered, key):
             changed.append(f"{key}={quoted(_text(value))}")
     return f"{quoted_base(base)}[{','.join(changed)}]" if changed else quoted_base(base)
+
+
+def published(name: str) -> tuple[str, dict[str, str]]:
+    """Returns a canonical name without the folders of files of one's own, and the absolute paths by label and digest.
+
+    Raises:
+        UsageError: The name cannot be read.
+    """
+    # Digests of files follow an @ and an absolute path; most names have neither.
+    if "@" not in name or "/" not in name:
+        return name, {}
+    base, params = parse(name)
+    shown, places = published_name(base)
+    values = []
+    for key, value in params.items():
+        text, more = published_name(value)
+        values.append(f"{key}={quoted(text)}")
+        places |= more
+    if not places:
+        return name, {}
+    return f"{quoted_base(shown)}[{','.join(values)}]" if values else quoted_base(shown), places
 
 
 def with_parameter(name: str, key: str, value: object) -> str:

@@ -26,6 +26,7 @@ from tlbench.cli.finding import find_command
 from tlbench.cli.recorded import board_command, delete_command
 from tlbench.cli.shell import verbosity
 from tlbench.cli.shell.completion import complete_names
+from tlbench.cli.shell.os_errors import line_of
 from tlbench.cli.shell.platform_support import check_platform
 from tlbench.cli.shell.plugin_commands import ExtensibleGroup
 from tlbench.cli.winner import export_command, predict_command
@@ -114,6 +115,7 @@ def run(
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
+    json_: o.RunJson = False,
 ) -> None:
     """Run a suite and show its leaderboard.
 
@@ -126,6 +128,7 @@ def run(
     from tlbench.running.run import Settings
 
     check_device(device)
+    o.check_json(json_, submit)
     o.limit_cache(cache_limit)
     o.set_data_root(data_root)
     search_in(o.out_folder(out))
@@ -152,9 +155,9 @@ def run(
     print_inferred(plan, catalog)
     again = retried(retry or (), "--retry ")
     settings = Settings(executor, jobs, device, fresh, room, keep_models, again, o.storage_url(storage, submit))
+    to = o.out_folder(out)
     try:
-        carry = submit_plan if submit else run_plan
-        status = carry(plan, catalog, settings, o.out_folder(out))
+        status = submit_plan(plan, catalog, settings, to) if submit else run_plan(plan, catalog, settings, to, json_)
     except KeyboardInterrupt as stop:
         message = "interrupted; nothing finished is lost, and the same command does the rest"
         status = _print_error(message, exit_status(stop))
@@ -270,7 +273,7 @@ def _main(arguments: list[str]) -> int:
             return end_of_pipe()
         raise
     except (OSError, UnicodeError) as error:
-        return _print_error(f"{type(error).__name__}: {error}", 2)
+        return _print_error(line_of(error), 2)
     except Exception as error:
         # Errors of click's parser. Newer versions of typer contain their own copy of click, so that there is no one
         # class to catch: they are recognised by their attributes.

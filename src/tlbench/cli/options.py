@@ -187,6 +187,10 @@ SubmitOption = Annotated[
         help="Put the missing cells into the executor's queue and return; `tlbench collect` gathers their records.",
     ),
 ]
+RunJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print what was run and the results as JSON (docs/json.md), all else to stderr."),
+]
 StorageOption = Annotated[
     str | None,
     typer.Option(
@@ -202,6 +206,16 @@ StorageOption = Annotated[
 def out_folder(out: Path | None) -> Path:
     """Returns the folder of results: from `--out`, the environment or the default, in this order."""
     return results_folder(out)
+
+
+def check_json(as_json: bool, submits: bool) -> None:
+    """Refuses `--json` with `--submit`.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    if as_json and submits:
+        raise UsageError("--json does not go with --submit: no cell has run by then; see `tlbench collect --json`")
 
 
 def storage_url(url: str | None, submits: bool) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlbench.api.watched_run import run_missing
 from tlbench.catalog.catalog import Catalog
@@ -20,6 +21,7 @@ from tlbench.cli.kept_model_texts import kept_lines
 from tlbench.cli.progress.next_steps import next_steps, out_option
 from tlbench.cli.progress.watch import shown
 from tlbench.cli.recorded.show_cell import search_text
+from tlbench.cli.run_facts import run_facts
 from tlbench.cli.shell.verbosity import is_quiet, note
 from tlbench.cli.text_tables import console
 from tlbench.contracts.cell import Plan
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int:
+def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path, as_json: bool = False) -> int:
     """Runs the cells of a plan that have no record yet, and prints the leaderboard.
+
+    With `as_json`, standard output has the JSON of `run_facts` alone, and standard error all else.
 
     Returns:
         The exit status: 0, or 1 if a cell has no score.
@@ -48,6 +52,15 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     Raises:
         UsageError: An unknown executor or device, or a folder that cannot be written.
     """
+    if not as_json:
+        return _run_and_print(plan, catalog, settings, out)[0]
+    with redirect_stdout(sys.stderr):
+        status, facts = _run_and_print(plan, catalog, settings, out)
+    print(json.dumps(facts, indent=1))
+    return status
+
+
+def _run_and_print(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> tuple[int, dict[str, Any]]:
     began, terminal = time.monotonic(), console()
     ended = run_missing(plan, catalog, settings, out, _PrintedRun(plan, catalog, terminal))
     store, attempts, not_recorded = ended.store, ended.attempts, ended.not_recorded
@@ -71,7 +84,7 @@ def run_plan(plan: Plan, catalog: Catalog, settings: Settings, out: Path) -> int
     if not is_quiet():
         for step in next_steps(table, plan, catalog, out):
             print(step)
-    return 1 if not_recorded else status
+    return 1 if not_recorded else status, run_facts(plan, ended, records, table, out, time.monotonic() - began)
 
 
 @dataclass(frozen=True)

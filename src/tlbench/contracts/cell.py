@@ -28,6 +28,7 @@ import msgspec
 from msgspec import Meta
 
 from tlbench.contracts.identity.amount import Amount, ValidationAmount
+from tlbench.contracts.identity.content_names import without_label
 from tlbench.contracts.identity.digests import digest, encoded, normalised
 from tlbench.contracts.published.reference import Reference
 from tlbench.contracts.space import Override, Value
@@ -166,7 +167,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reference to a plugin's backbone, task or strategy: its canonical name and its version number.
 
-    A canonical name includes the parameters and the pinned revision.
+    A canonical name includes the parameters and the pinned revision. Ids ignore the labels of files and folders in it.
     """
 
     name: str
@@ -174,10 +175,7 @@ class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One backbone, task and strategy under one protocol.
-
-    A cell contains no measurements, so the ids of all cells are known when the plan is made.
-    """
+    """One backbone, task and strategy under one protocol, without measurements: a plan knows the ids of its cells."""
 
     task: Ref
     strategy: Ref
@@ -301,7 +299,7 @@ def _changed_fields(protocol: Protocol, part: Part) -> bytes:
 @lru_cache(maxsize=65536)
 def _ref_key(ref: Ref) -> str | list[str | int]:
     # Version 1 is left out, so that an object that has never changed has a name alone as its key.
-    return ref.name if ref.version == 1 else [ref.name, ref.version]
+    return without_label(ref.name) if ref.version == 1 else [without_label(ref.name), ref.version]
 
 
 class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

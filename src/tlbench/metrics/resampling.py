@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.metric import Metric, weighted_sums
+from tlbench.metrics.at_bounds import effective_number, widened_at_bound
 from tlbench.metrics.builtin import BuiltIn, named
 from tlbench.metrics.formula import Sums
 from tlbench.metrics.scored import Array, Floats, Scored, checked
@@ -52,6 +53,7 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap confidence interval (low, high) of the metric, resampling examples.
 
+    If all resamples are at one bound of the metric, the interval is that of a share of 0 or 1 (`at_bounds.py`).
     Deterministic: the random generator depends on `seed` alone. Efron 1979, doi:10.1214/aos/1176344552.
 
     Args:
@@ -80,7 +82,8 @@ def bootstrap(
         weights = (_cached_weights if n * resamples <= _MAX_CACHED_BYTES else draw_weights)(n, resamples, seed)
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(resampled(metric, scored, weights), [tail, 100 - tail])
-    return float(low), float(high)
+    count = n if groups is None else effective_number(groups)
+    return widened_at_bound(metric, (float(low), float(high)), count, confidence)
 
 
 def is_of_pairs(metric: Metric, scored: Scored) -> bool:

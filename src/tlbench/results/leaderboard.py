@@ -14,6 +14,7 @@ from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
 from tlbench.results.cell_columns import expected_cells, metric_columns
 from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, as_series, with_metrics
+from tlbench.results.content_labels.one_label import with_one_label
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
 from tlbench.results.label_efficiency.task_amounts import task_names
 from tlbench.results.notes.row_notes import notes_of_rows
@@ -112,6 +113,7 @@ class Table:
         metrics: Mapping[str, Metric] = METRICS,
         margins: Margins = Margins(),  # noqa: B008 - frozen
     ) -> None:
+        summaries = with_one_label(summaries)
         cells = summaries.cells
         tasks = task_names(summaries)
         variants = variants_of(summaries, tasks)

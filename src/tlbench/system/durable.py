@@ -98,8 +98,8 @@ def _write_temporary(path: Path, content: bytes) -> tuple[Path, Stamp]:
     except BaseException as error:
         _remove(temporary)
         if isinstance(error, OSError):
-            # A failed write, unlike a failed open, does not say which file it was.
-            error.filename = error.filename or str(path)
+            # A failed write does not say which file it was, and a failed open names the temporary one.
+            error.filename = str(path)
         raise
     return temporary, stamp
 

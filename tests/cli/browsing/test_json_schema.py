@@ -79,6 +79,13 @@ CASES = [
     ("tlbench plan", ["plan -t toy-tone -S toy-fit -b toy --out a --json"]),
     ("tlbench show NAME", ["show toy --json", "show toy-tune --json", "show toy-tone --json"]),
     ("tlbench show CELL", [f"show {cell(seeds=SEEDS).id} --out a --json"]),
+    (
+        "tlbench run",
+        [
+            "run -t toy-tone -S toy-fit -b toy --seeds 3 --executor inline --out ran --json",
+            "run -t toy-tone -S toy-fit -b toy --seeds 1 --executor inline --out ran --json",
+        ],
+    ),
     ("tlbench status", ["status --out a --json"]),
     ("tlbench collect", ["collect --out a --json"]),
     ("tlbench check", ["check toy-tone --json"]),

@@ -48,6 +48,37 @@ def test_what_a_name_means(text, expected):
     assert matching("task", text, TASKS, nothing) == expected
 
 
+PUBLISHED = {
+    "csv:reviews.csv@sha-b00e98893bfe",
+    "csv:reviews.csv@sha-aaaa98893bfe[label=note]",
+    "imagefolder:pets@sha-123456789abc",
+    "imagefolder:animals@sha-123456789abc",
+    "toy-tone",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("csv:reviews.csv", {name for name in PUBLISHED if "reviews" in name}),
+        ("csv:gone/reviews.csv", {name for name in PUBLISHED if "reviews" in name}),
+        ("csv:/gone/reviews.csv[label=note]", {"csv:reviews.csv@sha-aaaa98893bfe[label=note]"}),
+        ("csv:reviews.csv@b00e", {"csv:reviews.csv@sha-b00e98893bfe"}),
+        ("csv:reviews.csv@sha-b00e", {"csv:reviews.csv@sha-b00e98893bfe"}),
+        # One content under two labels is one task.
+        ("imagefolder:photos/pets", {name for name in PUBLISHED if "imagefolder" in name}),
+    ],
+)
+def test_files_are_recorded_without_their_folders(text, expected):
+    assert matching("task", text, PUBLISHED, nothing) == expected
+
+
+def test_of_two_files_of_one_name_a_path_means_the_one_that_is_there():
+    recorded = {"csv:train.csv@sha-b00e98893bfe", "csv:train.csv@sha-aaaa98893bfe"}
+    here = "csv:train.csv@sha-aaaa98893bfe"
+    assert matching("task", "csv:a/train.csv", recorded, lambda name: here) == {here}
+
+
 def test_a_relative_path_is_that_of_the_working_directory_first(tmp_path, monkeypatch):
     here = f"csv:{tmp_path}/reviews.csv@0123456789ab"
     monkeypatch.chdir(tmp_path)

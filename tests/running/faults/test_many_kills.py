@@ -67,7 +67,7 @@ def check_worker_kills(folder, fits, tasks, trials, kills, seed):
     killed = 0
     while killed < kills:
         # Another run, in the same folder or a new one, where the work was done before all kills were made.
-        done = kill_at_random(suite, folder / f"out-{killed}", seed + killed, kills - killed, ("worker", "newborn"))
+        done = kill_at_random(suite, folder / f"out-{killed}", seed + killed, kills - killed, ("worker", "newborn"), 2)
         out = folder / f"out-{killed}"
         records = list(Store.open(out).records())
         assert len(records) == tasks

@@ -9,73 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.running.conftest import Runs
 from tlbench.contracts.cell import Cell
-from tlbench.results.records.store import Store
-from tlbench.results.submissions.manifest import MANIFEST, listed
-from tlbench.results.submissions.packing import packed_files, write_submission
-from tlbench.results.submissions.submitted_files import submitted_files
-from tlbench.running.verification.verify import verify
-
-
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory):
-    """A folder with the submission of a toy cell of two trials and two seeds, and the catalog."""
-    root = tmp_path_factory.mktemp("honest")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TLBENCH_PLUGINS", "tlbench.testing.toy_plugin")
-        runs = Runs(root / "out")
-        runs.run(["toy-fit"], trials=2, seeds=(0, 1))
-    store = Store.open(root / "out")
-    write_submission(packed_files(store, sorted(store.attempts()), "toys"), root / "sent")
-    return root / "sent", runs.catalog
-
-
-@pytest.fixture
-def sent(honest, tmp_path):
-    return Sent(shutil.copytree(honest[0], tmp_path / "sent"), honest[1])
-
-
-class Sent:
-    """A submission that can be changed."""
-
-    def __init__(self, root, catalog):
-        self.root, self.catalog = root, catalog
-        (self.record,) = (path for path in (root / "records").glob("*.json"))
-        self.predictions = self.record.with_suffix(".parquet")
-        self.validation = self.record.with_suffix(".validation.parquet")
-
-    def listed_anew(self):
-        manifest = json.loads((self.root / MANIFEST).read_bytes())
-        names = [path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()]
-        contents = {name: (self.root / name).read_bytes() for name in names if name != MANIFEST}
-        manifest["files"] = {
-            name: {"sha256": listed(content).sha256, "bytes": len(content)} for name, content in contents.items()
-        }
-        (self.root / MANIFEST).write_text(json.dumps(manifest))
-
-    def change(self, edit):
-        record = json.loads(self.record.read_bytes())
-        # Whoever tampers with a record leaves its digest out, or makes a new one.
-        del record["digest"]
-        edit(record)
-        self.record.write_text(json.dumps(record))
-        self.listed_anew()
-
-    def change_table(self, path, edit):
-        pq.write_table(edit(pq.read_table(path)), path)
-        self.listed_anew()
-
-    def verified(self, **options):
-        with submitted_files(self.root) as files:
-            return verify(files, self.catalog, **options)
-
-    def faults(self):
-        found = self.verified()
-        assert found.tier is None
-        lines = [*found.faults.values(), *(fault for one in found.records for fault in one.faults)]
-        assert not any("\n" in line for line in lines)
-        return lines
+from tlbench.results.submissions.manifest import MANIFEST
+from tlbench.system.integrity.sealed_json import sealed
 
 
 def test_an_honest_submission_is_recomputed(sent):
@@ -120,6 +56,18 @@ TAMPERED = {
     "train data": (put("provenance", "data", "train", value="0" * 16), "made on other train data"),
     "test data": (put("provenance", "data", "test", value="0" * 16), "made on other test data"),
     "no test data": (lambda record: record["provenance"]["data"].pop("test"), "does not say on which test data"),
+    "no train data": (lambda record: record["provenance"]["data"].pop("train"), "does not say on which train data"),
+    "no data": (put("provenance", "data", value={}), "does not say on which validation data"),
+    "no version": (put("provenance", "distributions", value={}), "does not say with which version of tlbench"),
+    "no device": (put("provenance", "device", value=""), "does not say with which device"),
+    "no overlap": (put("overlap", value={}), "it lacks its overlap with train"),
+    "no floor": (put("floor", value=None), "it lacks floor, the comparison with a constant answer"),
+    "no field floor": (lambda record: record.pop("floor"), "it lacks floor, which records of its form have"),
+    "no digests": (put("digests", value={}), "it lacks the digest of"),
+    "no field digests": (lambda record: record.pop("digests"), "it lacks digests, which records of its form have"),
+    "a left-out trial": (lambda record: record["trials"].pop(0), "it lacks trial 0 of its search"),
+    "left-out trials": (lambda record: record["trials"].pop(), "it has 1 of its 2 trials, and neither"),
+    "a time limit": (put("trials_planned", value=16), "its protocol has none"),
     "params": (put("fits", 0, "params", value={}), "other params than the winner"),
     "the winner": (put("validation", value=lambda score: score - 0.2), "no trial has the winner's params"),
     "validation": (more_validation, "the validation score of seed 0 is"),
@@ -255,10 +203,13 @@ def test_files_that_a_submission_names_are_not_read(sent, tmp_path):
         f"{cell.id}.1.parquet",
         f"{cell.id}.1.validation.parquet",
     )
+    content["digests"] = {
+        name.replace(sent.record.stem, f"{cell.id}.1"): one for name, one in content["digests"].items()
+    }
     sent.predictions.rename(sent.root / "records" / content["predictions"])
     sent.validation.rename(sent.root / "records" / content["validation_predictions"])
     sent.record.unlink()
-    (sent.root / "records" / f"{cell.id}.1.json").write_text(json.dumps(content))
+    (sent.root / "records" / f"{cell.id}.1.json").write_bytes(sealed(json.dumps(content).encode()))
     sent.listed_anew()
     (found,) = sent.verified(again=["all"]).records
     assert (found.tier, found.faults) == ("self-reported", [])

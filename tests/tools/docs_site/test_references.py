@@ -46,6 +46,16 @@ def test_every_command_has_help_and_every_option_a_meaning():
     assert bare == []
 
 
+def test_every_argument_has_a_meaning():
+    bare = [
+        f"{name} {one.name}"
+        for name, command in command_page.commands()
+        for one in command_page.arguments(command)
+        if not (one.help or "").strip()
+    ]
+    assert bare == []
+
+
 def test_every_command_and_option_is_on_the_page():
     text = page("commands.md")
     for name, one in command_page.commands():

@@ -68,6 +68,9 @@ def _section(name: str, command: Any) -> list[str]:
     lines += ["```text", " ".join(["tlbench", name, *places, "[OPTIONS]"]), "```"]
     if examples := [line.strip() for line in (command.epilog or "").splitlines() if line.strip().startswith("tlbench")]:
         lines += ["", "For example:", "", *(f"- `{line}`" for line in examples)]
+    if named := arguments(command):
+        lines += ["", "| argument | meaning |", "| --- | --- |"]
+        lines += [f"| `{_metavar(one).strip('[]')}` | {cell(one.help or '')} |" for one in named]
     return [*lines, "", *_options(options(command))] if options(command) else lines
 
 

@@ -49,6 +49,14 @@ def create(kind: str, name: str, to: Path | None, author: str, template: str) ->
     print("  pytest                  # its checks, which pass")
     for command in _in_a_table(folder):
         print(f"  {command}")
+    if files := _with_placeholder(folder):
+        print(f"OWNER stands for your account on GitHub: put it into {printable(', '.join(files))} before you publish")
+
+
+def _with_placeholder(folder: Path) -> list[str]:
+    """Returns the files of a plugin that have a placeholder in place of the owner of its repository."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path.relative_to(folder).as_posix() for path in files if b"OWNER/" in path.read_bytes()]
 
 
 def _copy(template: str, folder: Path, data: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 from tlbench.cli.shell import verbosity
+from tlbench.cli.shell.argument_help import restore_argument_help
 from tlbench.cli.shell.examples import EXAMPLES
 
 
@@ -20,6 +21,7 @@ class CommandGroup(TyperGroup):
             # A nested group has added the options to its own commands and itself.
             if not isinstance(command, CommandGroup):
                 command.params.extend(verbosity.options())
+                restore_argument_help(command)
             path = name if self.name in {None, "", "tlbench"} else f"{self.name} {name}"
             if examples := EXAMPLES.get(path):
                 # click would join the lines of a paragraph that does not begin with \b.

@@ -24,13 +24,24 @@ class _StderrHandler(logging.StreamHandler[Any]):
         super().emit(record)
 
 
+class _Lines(logging.Formatter):
+    """A warning is a line like an error's; time, level and module are for those who ask for the log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Returns the line of a record, without control characters."""
+        from tlbench.results.render.escaping import printable
+
+        record.message = printable(record.message)
+        return super().formatMessage(record) if _stderr.level < logging.WARNING else f"tlbench: {record.message}"
+
+
 _stderr = _StderrHandler()
 
 
 def reset() -> None:
     """Sets the default level, and prints log lines to stderr from now on."""
     if _stderr not in _log.handlers:
-        _stderr.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
+        _stderr.setFormatter(_Lines(_FORMAT, "%H:%M:%S"))
         _log.addHandler(_stderr)
     _set_level(_DEFAULT)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tlbench.catalog.names import nearest, parse
+from tlbench.catalog.names import nearest, parse, quoted
 from tlbench.contracts.errors import UsageError
+from tlbench.contracts.identity.content_names import MARK, label_of, without_label
 
 _PIN = re.compile(r"@[\w.-]+$")
 _MOST_LISTED = 5
@@ -18,7 +19,7 @@ def matching(axis: str, text: str, known: Collection[str], canonical: Callable[[
     """Returns the recorded names that a text means.
 
     A name without parameters means all its variants, and a name without a pin, as in csv:reviews.csv, all its versions.
-    Paths may be relative. A text with * or ? is a pattern.
+    A path means the file that is there, or if it was not recorded, all of its name. A text with * or ? is a pattern.
 
     Args:
         axis: "task", "backbone" or "strategy", for messages.
@@ -39,10 +40,13 @@ def matching(axis: str, text: str, known: Collection[str], canonical: Callable[[
             except UsageError:
                 # The plugin or the file may be gone; the records have their names as they were.
                 found = set()
+        if not found:
+            found = _named(axis, _by_label(text), known)
     if not found:
         bases = {_without_pin(parse(name)[0]) for name in known if name}
         raise UsageError(f"no record of the {axis} {text}{nearest(text, {_file(base) for base in bases})}")
-    return found
+    contents = {without_label(name) for name in found}
+    return {name for name in known if without_label(name) in contents}
 
 
 def _fits_pattern(name: str, pattern: str) -> bool:
@@ -84,9 +88,22 @@ def _absolute(base: str) -> str:
         return base
 
 
+def _by_label(text: str) -> str:
+    """Returns a name with the label in place of the path after its scheme, as names of one's own files are recorded."""
+    base, params = parse(text)
+    scheme, colon, rest = base.partition(":")
+    path, pin = _without_pin(rest), _PIN.search(rest)
+    base = f"{scheme}:{label_of(path)}{pin[0] if pin else ''}" if colon else base
+    values = ",".join(f"{key}={quoted(value)}" for key, value in params.items())
+    return f"{base}[{values}]" if values else base
+
+
 def _fits_pin(base: str, other: str) -> bool:
-    given, recorded = (match[0] if (match := _PIN.search(one)) else "" for one in (base, other))
-    return recorded.startswith(given)
+    given, recorded = (_PIN.search(one) for one in (base, other))
+    if given is None or recorded is None:
+        return given is None
+    # Pins of files were recorded without the mark by versions that recorded their folders too.
+    return recorded[0].replace(MARK, "", 1).startswith(given[0].replace(MARK, "", 1))
 
 
 def _without_pin(name: str) -> str:

@@ -28,10 +28,14 @@ class Unreadable:
     reason: str
     is_newer: bool = False
     """Whether a newer tlbench wrote the file, so that it is intact but reading it needs an upgrade."""
+    is_foreign: bool = False
+    """Whether the file is intact and something else than a record."""
 
     @property
     def message(self) -> str:
         """The file and what is wrong with it, in one line."""
+        if self.is_foreign:
+            return f"{self.path.name} is not a record of tlbench: {self.reason}"
         kind = "was made by a newer tlbench" if self.is_newer else "is damaged"
         return f"{self.path.name} {kind}: {self.reason}"
 
@@ -102,18 +106,22 @@ def attempts_in(names: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 class _Head(msgspec.Struct):
-    """The part of a record that every version of the record format contains: the number of that version."""
+    """The parts of a record that every version of its format has, whose number is `format`."""
 
     format: int = 0
+    cell: msgspec.Raw = msgspec.Raw()
+    status: msgspec.Raw = msgspec.Raw()
 
 
 def _unreadable(path: Path, error: Exception, content: bytes) -> Unreadable:
     try:
-        format_ = msgspec.json.decode(content, type=_Head).format
+        head = msgspec.json.decode(content, type=_Head)
     except (ValueError, RecursionError):
         return Unreadable(path, str(error))  # not valid JSON, so damaged whichever version wrote it
-    if format_ > FORMAT:
-        return _of_newer_format(path, format_)
+    if head.format > FORMAT:
+        return _of_newer_format(path, head.format)
+    if not head.cell and not head.status:
+        return Unreadable(path, "it has neither a cell nor a status", is_foreign=True)
     # A field may be added without raising the format, so an unknown field also means a newer version.
     return Unreadable(path, str(error), is_newer=str(error).startswith(_UNKNOWN_FIELD))
 

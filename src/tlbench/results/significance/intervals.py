@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlbench.metrics.at_bounds import CONFIDENCE, interval_at_bound
 from tlbench.metrics.scored import Floats
 from tlbench.results.significance.components import Components, at_least_residual
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 FEWEST_SEEDS = 3
 """Smallest number of seeds for an interval: with two, it would be so wide that it is useless."""
-CONFIDENCE = 0.95
 MANY = 150
 """Degrees of freedom from which a variance over examples counts as known: the t distribution's quantile is then within
 1% of the normal one."""
@@ -47,7 +47,7 @@ def interval(cell: Components, metric: Metric) -> tuple[float, float]:
         )
     share = (cell.score - low) / (high - low)
     if not 0 < share < 1:
-        return _at_bound(share, low, high, count)
+        return interval_at_bound(share, low, high, count)
     logit = np.log(share / (1 - share))
     spread = half / (high - low) / (share * (1 - share))
     ends = 1 / (1 + np.exp(-np.array([logit - spread, logit + spread])))
@@ -74,12 +74,6 @@ def _half(cell: Components) -> float:
     examples = max(0.0, float(cell.by_example.var(ddof=1)) / count - residual)
     total = float(at_least_residual(np.asarray(examples + seeds), np.asarray(residual)))
     return half_width(total - seeds, cell.example_df, seeds, cell.seeds - 1)
-
-
-def _at_bound(share: float, low: float, high: float, count: int) -> tuple[float, float]:
-    """Returns the interval of a score at a bound of its metric, as of a share of 0 or 1 (Clopper and Pearson 1934)."""
-    reach = (high - low) * (1 - (1 - CONFIDENCE) ** (1 / count) if share in (0, 1) else 0.0)
-    return (high - reach, high) if share >= 1 else (low, low + reach)
 
 
 def half_width(examples: float, example_df: float, seeds: float, seed_df: float) -> float:

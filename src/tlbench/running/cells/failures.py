@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 from tlbench.contracts.errors import StoreError
+from tlbench.contracts.identity.known_places import without_places
 from tlbench.contracts.record import FitResult, Record, Status
 from tlbench.contracts.untrusted.redaction import without_secrets
 from tlbench.running.cells.attempt import Attempt
@@ -22,7 +23,12 @@ class CellFailed(Exception):
 
     def __init__(self, status: Status, reason: str, traceback: str = "") -> None:
         super().__init__(reason)
-        self.status, self.reason, self.traceback = status, without_secrets(reason), without_secrets(traceback)
+        self.status, self.reason, self.traceback = status, _recorded(reason), _recorded(traceback)
+
+
+def _recorded(text: str) -> str:
+    """Returns a text without secrets, and without the folders of files of one's own."""
+    return without_places(without_secrets(text))
 
 
 def failure_record(attempt: Attempt, failure: CellFailed, trials: tuple[FitResult, ...] = ()) -> Record:

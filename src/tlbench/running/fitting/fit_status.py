@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from tlbench.contracts.errors import Diverged, Pruned
+from tlbench.contracts.identity.known_places import without_places
 from tlbench.contracts.untrusted.redaction import without_secrets
 
 FitStatus = Literal["ok", "pruned", "diverged", "oom", "failed"]
@@ -15,9 +16,9 @@ FitStatus = Literal["ok", "pruned", "diverged", "oom", "failed"]
 
 def status_of(error: BaseException) -> tuple[FitStatus, str, str]:
     """Returns the status, one-line reason and traceback for an error; pruning and divergence have no traceback."""
-    message = without_secrets(str(error))
+    message = without_places(without_secrets(str(error)))
     reason = " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
-    trace = without_secrets("".join(traceback.format_exception(error)))
+    trace = without_places(without_secrets("".join(traceback.format_exception(error))))
     if isinstance(error, Pruned):
         return "pruned", " ".join(message.split()), ""
     if isinstance(error, Diverged):

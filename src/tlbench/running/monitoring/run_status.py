@@ -111,10 +111,14 @@ def status_path(work: Path, run: str) -> Path:
 def write_status(work: Path, status: RunStatus) -> None:
     """Writes the status file of a run; ignores errors of writing, since they must not end the run."""
     path = status_path(work, status.run)
-    with suppress(OSError):
-        temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(".tmp")
+    try:
         temporary.write_bytes(msgspec.json.encode(status))
         temporary.replace(path)
+    except OSError:
+        # What a full disk has taken of it would otherwise stay.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def remove_status(work: Path, run: str) -> None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import TlbenchError, UsageError
+from tlbench.contracts.identity.content_names import without_label
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.contracts.task import Examples, Task
@@ -137,8 +138,9 @@ def own_data(record: Record, catalog: Catalog, read_files: bool = False) -> OwnD
         raise NoOwnData(f"{name} names files, and files that a submission names are read only with --read-files")
     try:
         found = catalog.task(name)
-        if found.ref != record.cell.task:
-            was, is_now = record.cell.task.version, found.ref.version
+        task = record.cell.task
+        if (without_label(found.ref.name), found.ref.version) != (without_label(task.name), task.version):
+            was, is_now = task.version, found.ref.version
             raise NoOwnData(f"it was made with version {was} of {name}, which has version {is_now} here")
         if reason := found.item.missing():
             raise NoOwnData(reason)

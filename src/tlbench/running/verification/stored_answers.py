@@ -161,12 +161,19 @@ def _score_faults(record: Record, found: SplitScores, metrics: Mapping[str, Metr
             yield f"{_name(key)} is not in the record"
     for key in sorted(recorded.keys() & again.keys(), key=str):
         one, other = recorded[key], again[key]
+        if one.low == one.high == one.value == other.value and one.n == other.n and _at_bound(one, metrics[one.metric]):
+            # Earlier versions wrote a point for a score at a bound of its metric.
+            continue
         bound = OF_PROBABILITIES if metrics[one.metric].reads_scores else EXACT
         for field, text in _FIELDS.items():
             stored, computed = getattr(one, field), getattr(other, field)
             if abs(stored - computed) > bound * max(1.0, abs(computed)):
                 yield f"{text}{_name(key)} is {stored:.6g} in the record, and {computed:.6g} by its predictions"
                 break
+
+
+def _at_bound(score: TestScore, metric: Metric) -> bool:
+    return score.value in (metric.lowest, metric.highest)
 
 
 def _floor_faults(record: Record, answers: StoredAnswers, metric: Metric) -> Iterator[str]:

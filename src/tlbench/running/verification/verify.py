@@ -19,6 +19,7 @@ from tlbench.results.records.kept_predictions import SUFFIX, VALIDATION_SUFFIX
 from tlbench.results.records.record_files import record_of
 from tlbench.results.submissions.submitted_files import SubmittedFiles, UnreadableFile
 from tlbench.results.submissions.tiers import CheckedCell, Tier, digest_of, lower
+from tlbench.running.verification.missing_parts import missing_parts
 from tlbench.running.verification.own_data import NoOwnData, own_data
 from tlbench.running.verification.record_faults import record_faults
 from tlbench.running.verification.rerun import rerun
@@ -196,6 +197,7 @@ class _Check:
         metrics = self._metrics(record)
         if not metrics:
             return
+        found.faults += list(missing_parts(record, content, self._catalog))
         found.faults += list(record_faults(record, metrics[0]))
         if record.predictions is None:
             found.notes.append("it has no predictions: nothing can be computed again")

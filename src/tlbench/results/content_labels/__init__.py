@@ -1,0 +1,1 @@
+"""The labels of files and folders of one's own in tables."""
