@@ -21,6 +21,7 @@ from tlbench.testing.toys import ToyBackbone
 
 TINY = {"train": 12, "validation": 6, "test": 6, "side": 32}
 TASKS = (DigitMasks(**TINY), DigitBoxes(**TINY))
+TWO_STAGES = DigitBoxes(**TINY, decoder="faster-rcnn")
 RESNET = FractalBackbone("fractal-resnet", size=32)
 
 
@@ -66,11 +67,16 @@ def test_a_frozen_pyramid_is_encoded_once():
     assert torch.equal(first.batch(range(12))["hidden"].x, again.batch(range(12))["hidden"].x)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+STRATEGIES = (HeadOnly(), PartialFinetune(stages=1), FullFinetune(), FromScratch(), Lora(targets="all"))
+
+
 @pytest.mark.parametrize(
-    "strategy",
-    [HeadOnly(), PartialFinetune(stages=1), FullFinetune(), FromScratch(), Lora(targets="all")],
-    ids=lambda strategy: strategy.name,
+    ("strategy", "task"),
+    [
+        *((strategy, task) for strategy in STRATEGIES for task in TASKS),
+        *((strategy, TWO_STAGES) for strategy in STRATEGIES[:3:2]),
+    ],
+    ids=lambda item: f"{item.name}-{item.decoder}" if hasattr(item, "decoder") else item.name,
 )
 def test_every_strategy_trains_what_it_says(strategy, task, tmp_path):
     rehearsal = Rehearsal(strategy, RESNET, task, Protocol(max_steps=2, precision="fp32"))

@@ -285,7 +285,7 @@ def test_a_folder_without_splits_is_divided_and_pinned(tmp_path):
 
 def test_options_without_an_effect_are_refused(tmp_path):
     coco(tmp_path)
-    with pytest.raises(UsageError, match="fcos or retinanet"):
+    with pytest.raises(UsageError, match="fcos, retinanet or faster-rcnn"):
         task_of("coco", tmp_path, decoder="fpn")
     with pytest.raises(UsageError, match="window= is for masks"):
         task_of("coco", tmp_path, window=64)

@@ -12,8 +12,7 @@ from tlbench import Predictions
 from tlbench.metrics.scored import objects
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
-from tlbench.modeling.precision import at_least_fp32
-from tlbench_dense.detection.detectors import PyramidDetector
+from tlbench_dense.detection.detectors import detector
 from tlbench_dense.kinds.box_texts import COLUMNS, prediction_text
 from tlbench_dense.pyramid.feature_maps import as_feature_maps
 
@@ -26,7 +25,7 @@ _PADDING = -1.0
 
 
 class DetectorHead(Head):
-    """Finds boxes with torchvision's FCOS or RetinaNet, whose losses it adds up.
+    """Finds boxes with torchvision's FCOS, RetinaNet or Faster R-CNN, whose losses it adds up.
 
     Crowds are not trained on, as in torchvision's own training script.
     """
@@ -36,10 +35,11 @@ class DetectorHead(Head):
         self.output = output
         view = as_feature_maps(encoder)
         self.size = view.size
-        self.detector = PyramidDetector(output.decoder, view.levels, len(output.names), view.size)
+        channels, strides = [level.shape[0] for level in view.levels], [level.stride for level in view.levels]
+        self.detector = detector(output.decoder, channels, strides, len(output.names), view.size)
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> dict[str, Any]:
-        """Returns the outputs of the detector's head with its anchors."""
+        """Returns what the detector computes its losses and boxes from."""
         found: dict[str, Any] = self.detector(as_feature_maps(encoder).maps(hidden, like=next(self.parameters())))
         return found
 
@@ -54,21 +54,19 @@ class DetectorHead(Head):
         for boxes in targets:
             real = boxes[boxes[:, 0] >= 0]
             wanted.append({"boxes": real[:, 1:5], "labels": real[:, 0].long()})
-        found = {**logits, "outputs": {name: at_least_fp32(x) for name, x in logits["outputs"].items()}}
-        return torch.stack(list(self.detector.losses(found, wanted).values())).sum()
+        return torch.stack(list(self.detector.losses(logits, wanted).values())).sum()
 
     def outputs(self, logits: dict[str, Any]) -> Outputs:
         """Returns the boxes of each row, (n, 6): class, corners in pixels of the input, and score.
 
         A row with an output that is not finite is NaN.
         """
-        found = {**logits, "outputs": {name: at_least_fp32(x) for name, x in logits["outputs"].items()}}
-        finite = torch.stack([torch.isfinite(x).flatten(1).all(1) for x in found["outputs"].values()]).all(0)
+        finite = self.detector.finite(logits)
         if not bool(finite.all()):
             return Outputs([np.full((1, COLUMNS), np.nan)] * len(finite))
         rows = [
             torch.cat([one["labels"][:, None].float(), one["boxes"], one["scores"][:, None]], dim=1).cpu().numpy()
-            for one in self.detector.boxes(found)
+            for one in self.detector.boxes(logits)
         ]
         return Outputs(rows)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
 
-Detector = Literal["fcos", "retinanet"]
-"""The head: torchvision's FCOS (Tian et al. 2019) or RetinaNet (Lin et al. 2017)."""
+Detector = Literal["fcos", "retinanet", "faster-rcnn"]
+"""The head: torchvision's FCOS (Tian et al. 2019), RetinaNet (Lin et al. 2017) or Faster R-CNN (Ren et al. 2015)."""
 _SLACK = 0.01
 """A box may be outside of its image by so many pixels, from rounding."""
 

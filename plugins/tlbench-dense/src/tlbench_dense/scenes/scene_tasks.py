@@ -97,7 +97,7 @@ class DigitBoxes(SceneTask):
     metrics = ("coco_map", "coco_ap50", "coco_ar100")
     description = "Scenes of handwritten digits on textured ground: a box around each digit"
 
-    decoder: Detector = field(default="fcos", metadata={"help": "the head: fcos, or retinanet"})
+    decoder: Detector = field(default="fcos", metadata={"help": "the head: fcos, retinanet or faster-rcnn"})
 
     @property
     def output(self) -> Boxes:  # type: ignore[override]
