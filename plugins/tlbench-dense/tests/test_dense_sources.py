@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tlbench_dense.kinds.box_texts import Box
-from tlbench_dense.kinds.class_runs import IGNORED, decoded
 from tlbench_dense.sources.dense_task import AnnotatedFolder, resolve
+from tlbench_dense.standalone.box_texts import Box
+from tlbench_dense.standalone.class_runs import IGNORED, decoded
 
 from tlbench import DataError, UsageError
 from tlbench.testing.conformance import TaskConformance

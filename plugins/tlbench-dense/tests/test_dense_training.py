@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tlbench_dense.detection import detectors
-from tlbench_dense.kinds import box_texts
-from tlbench_dense.kinds.box_texts import Box, numbers_in
 from tlbench_dense.kinds.boxes import Boxes
-from tlbench_dense.kinds.class_runs import IGNORED, decoded, encoded
 from tlbench_dense.kinds.masks import Masks
 from tlbench_dense.map_heads.map_head import nearest
 from tlbench_dense.pyramid.feature_maps import feature_maps
 from tlbench_dense.scenes.scene_tasks import DigitBoxes, DigitMasks
+from tlbench_dense.standalone import box_texts, detectors
+from tlbench_dense.standalone.box_texts import Box, numbers_in
+from tlbench_dense.standalone.class_runs import IGNORED, decoded, encoded
 from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_timm.fractals.backbones import FractalBackbone
 from torch import nn

@@ -81,6 +81,10 @@ class Output:
     """The input from which a head predicts."""
     stratified_by: ClassVar[str] = ""
     """The noun for a stratum in messages, such as "decile"; empty for "rarest class"."""
+    hub_task: ClassVar[str] = ""
+    """The Hugging Face Hub's name of such tasks, for model cards; empty for that of the modality."""
+    predicted: ClassVar[str] = ""
+    """What is predicted, for model cards, such as "the class of each word"; empty for tlbench's own kinds."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -138,6 +142,17 @@ class Output:
             example: The example with its inputs.
             target: Its target in the form that `arrays` returns.
             prediction: Its prediction in the form that `arrays` returns.
+        """
+        return None
+
+    def differing(self, found: Sequence[Any], own: Sequence[Any]) -> str | None:
+        """Returns how an export's predictions differ from the model's own by more than rounding; empty if they don't.
+
+        The default, None, is for kinds whose predictions are equal or not. A prediction is in the form of `answers`.
+
+        Args:
+            found: The prediction of each example by an exported model, in full precision but batched otherwise.
+            own: Those of the model itself.
         """
         return None
 

@@ -12,11 +12,13 @@ from tlbench import Predictions
 from tlbench.metrics.scored import objects
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
-from tlbench_dense.detection.detectors import detector
-from tlbench_dense.kinds.box_texts import COLUMNS, prediction_text
 from tlbench_dense.pyramid.feature_maps import as_feature_maps
+from tlbench_dense.pyramid.maps_export import maps_model
+from tlbench_dense.standalone.box_texts import COLUMNS, prediction_text
+from tlbench_dense.standalone.detectors import detector, rows_of
 
 if TYPE_CHECKING:
+    from tlbench.contracts.exports.forms import MapsModel
     from tlbench.modeling.encoder import Encoder, Hidden
     from tlbench_dense.kinds.boxes import Boxes
 
@@ -64,10 +66,7 @@ class DetectorHead(Head):
         finite = self.detector.finite(logits)
         if not bool(finite.all()):
             return Outputs([np.full((1, COLUMNS), np.nan)] * len(finite))
-        rows = [
-            torch.cat([one["labels"][:, None].float(), one["boxes"], one["scores"][:, None]], dim=1).cpu().numpy()
-            for one in self.detector.boxes(logits)
-        ]
+        rows = [row.cpu().numpy() for row in rows_of(self.detector.boxes(logits))]
         return Outputs(rows)
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
@@ -79,6 +78,20 @@ class DetectorHead(Head):
             boxes[:, 1:5] /= self._scale(region)
             texts[owner] = prediction_text(boxes)
         return Predictions(data.ids, objects(texts))
+
+    def exportable(self, encoder: Encoder) -> MapsModel:
+        """Returns the detector as a script that needs torch and torchvision alone.
+
+        Raises:
+            UsageError: The encoder does not say where its maps are.
+        """
+        view, output = as_feature_maps(encoder), self.output
+        settings = {
+            "decoder": output.decoder, "names": list(output.names), "size": list(self.size),
+            "shapes": [list(level.shape) for level in view.levels],
+            "strides": [level.stride for level in view.levels],
+        }  # fmt: skip
+        return maps_model(view, "box_head_script.py", settings, self.detector.state_dict())
 
     def targets(self, data: Data) -> Tensor:
         """Returns the boxes of each row in pixels of the input, (rows, M, 5), padded with the class -1.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Example, Output, PluginError, Predictions, UsageError
-from tlbench_dense.kinds.box_texts import Box, numbers_in, target_text
+from tlbench_dense.standalone.box_texts import Box, numbers_in, target_text
 
 if TYPE_CHECKING:
     from tlbench.contracts.fits.class_scores import ClassReport
@@ -19,6 +19,9 @@ Detector = Literal["fcos", "retinanet", "faster-rcnn"]
 """The head: torchvision's FCOS (Tian et al. 2019), RetinaNet (Lin et al. 2017) or Faster R-CNN (Ren et al. 2015)."""
 _SLACK = 0.01
 """A box may be outside of its image by so many pixels, from rounding."""
+
+_FEW = 1e-3
+"""Share of boxes on which rounding may decide."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Boxes(Output):
     answers: ClassVar[Literal["texts"]] = "texts"
     reads: ClassVar[Literal["map"]] = "map"
     stratified_by: ClassVar[str] = "rarest class"
+    hub_task: ClassVar[str] = "object-detection"
+    predicted: ClassVar[str] = "a box around each object and its class"
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -99,6 +104,18 @@ class Boxes(Output):
         from tlbench_dense.detection.detector_head import DetectorHead
 
         return DetectorHead(encoder, self)
+
+    def differing(self, found: Sequence[Any], own: Sequence[Any]) -> str:
+        """Returns how many boxes have no counterpart, if it is more than one in 1,000.
+
+        A counterpart has the same class, corners within 0.02 pixels (texts round to 0.01), and a score within 1e-5.
+        Where scores are equal to rounding, at the lowest score and at the limit of overlap, rounding decides.
+        """
+        from tlbench_dense.detection.box_differences import unmatched
+
+        pairs = [(numbers_in(one), numbers_in(other)) for one, other in zip(found, own, strict=True)]
+        count, total = sum(unmatched(*pair) for pair in pairs), sum(len(a) + len(b) for a, b in pairs)
+        return f"{count:,} of {total:,} boxes differ" if count > max(1, total * _FEW) else ""
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport:
         """Returns precision and recall of each class at an overlap of 0.5 and the score with the best F1."""

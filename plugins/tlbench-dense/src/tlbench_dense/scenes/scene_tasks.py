@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Example, Examples, SplitName, Task, UsageError
-from tlbench_dense.kinds.box_texts import Box
 from tlbench_dense.kinds.boxes import Boxes, Detector
 from tlbench_dense.kinds.masks import MapDecoder, Masks
+from tlbench_dense.standalone.box_texts import Box
 
 if TYPE_CHECKING:
     from tlbench_dense.scenes.scene_rendering import Scene
@@ -83,7 +83,7 @@ class DigitMasks(SceneTask):
         """Returns the encoded map of classes."""
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import encoded
+        from tlbench_dense.standalone.class_runs import encoded
 
         classes = np.array([0, *(label + 1 for label in scene.labels)], dtype=np.uint8)
         return encoded(classes[scene.instances])

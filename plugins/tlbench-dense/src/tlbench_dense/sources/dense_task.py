@@ -19,9 +19,7 @@ from tlbench_data.readers.rows import unpaired_surrogate
 
 from tlbench import DataError, Example, Examples, ImageFile, Output, SplitName, Task, UsageError, divide
 from tlbench.data.checks.finding import counted
-from tlbench_dense.kinds.box_texts import Box
 from tlbench_dense.kinds.boxes import Boxes, Detector
-from tlbench_dense.kinds.class_runs import IGNORED, encoded
 from tlbench_dense.kinds.masks import MapDecoder, Masks
 from tlbench_dense.sources.annotated_images import WHOLE, AnnotatedImage, Annotations, FoundBox, Wanted
 from tlbench_dense.sources.annotation_checks import check_identities, check_names, shown
@@ -29,6 +27,8 @@ from tlbench_dense.sources.coco_files import read_coco
 from tlbench_dense.sources.png_maps import read_masks
 from tlbench_dense.sources.voc_files import read_voc
 from tlbench_dense.sources.yolo_files import read_yolo
+from tlbench_dense.standalone.box_texts import Box
+from tlbench_dense.standalone.class_runs import IGNORED, encoded
 
 Reader = Callable[[Path, Wanted, str], Annotations]
 READERS: Mapping[str, Reader] = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo, "masks": read_masks}

@@ -228,6 +228,14 @@ def detector(
     return OneStage(kind, channels, strides, classes, size)
 
 
+def rows_of(boxes: Sequence[Boxes]) -> list[Tensor]:
+    """Returns the predicted boxes of each image, (n, 6): class, corners and score."""
+    return [
+        torch.cat([one["labels"][:, None].to(one["boxes"].dtype), one["boxes"], one["scores"][:, None]], dim=1)
+        for one in boxes
+    ]
+
+
 class _NoBackbone(nn.Module):
     """Stands for the backbone that torchvision's detectors ask for; the maps come from elsewhere."""
 
