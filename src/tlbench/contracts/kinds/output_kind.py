@@ -7,11 +7,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from tlbench.contracts.kinds.head_size import HeadSize
+
 # For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tlbench.contracts.backbone import Card
     from tlbench.contracts.fits.class_scores import ClassReport
     from tlbench.contracts.task import Example
     from tlbench.metrics.scored import Scored
@@ -162,6 +165,10 @@ class Output:
         The default, None, uses tlbench's head for outputs of this kind (`tlbench.modeling.heads`), if there is one.
         """
         return None
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone, for the estimate of memory; by default nothing."""
+        return HeadSize()
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport | None:
         """Returns precision, recall and support of each class, and the confusion matrix, pooled over all seeds.

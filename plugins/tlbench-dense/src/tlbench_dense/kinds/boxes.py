@@ -10,7 +10,9 @@ from tlbench import Example, Output, PluginError, Predictions, UsageError
 from tlbench_dense.standalone.box_texts import Box, numbers_in, target_text
 
 if TYPE_CHECKING:
+    from tlbench import Card
     from tlbench.contracts.fits.class_scores import ClassReport
+    from tlbench.contracts.kinds.head_size import HeadSize
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
@@ -116,6 +118,12 @@ class Boxes(Output):
         pairs = [(numbers_in(one), numbers_in(other)) for one, other in zip(found, own, strict=True)]
         count, total = sum(unmatched(*pair) for pair in pairs), sum(len(a) + len(b) for a, b in pairs)
         return f"{count:,} of {total:,} boxes differ" if count > max(1, total * _FEW) else ""
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone."""
+        from tlbench_dense.kinds.head_sizes import box_head_size
+
+        return box_head_size(card, len(self.names), self.decoder)
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport:
         """Returns precision and recall of each class at an overlap of 0.5 and the score with the best F1."""

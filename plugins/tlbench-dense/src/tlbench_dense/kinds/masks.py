@@ -10,7 +10,9 @@ from tlbench import Example, Output, PluginError, Predictions, UsageError
 from tlbench_dense.standalone.class_runs import classes_in, decoded, size_of
 
 if TYPE_CHECKING:
+    from tlbench import Card
     from tlbench.contracts.fits.class_scores import ClassReport
+    from tlbench.contracts.kinds.head_size import HeadSize
     from tlbench.contracts.outputs import Region
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
@@ -127,6 +129,12 @@ class Masks(Output):
             return "a map has another size"
         count, total = sum(int(np.sum(a != b)) for a, b in pairs), sum(a.size for a, _ in pairs)
         return f"{count:,} of {total:,} pixels differ" if count > max(1, total * _FEW) else ""
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone."""
+        from tlbench_dense.kinds.head_sizes import map_head_size
+
+        return map_head_size(card, len(self.names), self.decoder)
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport:
         """Returns precision, recall and F1 (Dice) of the pixels of each class, and the confusion matrix of pixels."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -43,6 +43,11 @@ class SceneTask(Task):
         for split in SPLITS:
             if getattr(self, split) < 1:
                 raise UsageError(f"{self.name}[{split}={getattr(self, split)}]: choose at least 1 scene")
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """The numbers of scenes."""
+        return {split: getattr(self, split) for split in SPLITS}
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the scenes of a split; None for the unlabelled split."""

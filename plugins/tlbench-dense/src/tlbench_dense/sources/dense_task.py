@@ -106,6 +106,15 @@ class AnnotatedFolder(Task):
         return f"Your images with {self.wanted} of {counted(len(read.classes), 'class', 'classes')}; {sizes}"
 
     @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """The numbers of images, of a folder without splits that of all of them.
+
+        Raises:
+            DataError: The annotations cannot be read.
+        """
+        return {split: len(images) for split, images in _read(self).splits.items()}
+
+    @property
     def reading_notes(self) -> tuple[str, ...]:
         """What was left out or cut, for `tlbench check`.
 

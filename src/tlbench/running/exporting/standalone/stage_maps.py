@@ -43,7 +43,8 @@ class StageMaps:
         try:
             for start in range(0, len(rows), ROWS):
                 calls.clear()
-                last = torch.as_tensor(self.run(rows[start : start + ROWS]))
+                with torch.inference_mode():
+                    last = torch.as_tensor(self.run(rows[start : start + ROWS]))
                 for place, point in enumerate(self.points):
                     if not point["path"]:
                         parts[place].append(last)
