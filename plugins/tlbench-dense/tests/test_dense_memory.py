@@ -11,6 +11,7 @@ from tlbench_timm.fractals.backbones import FractalBackbone
 from tlbench.planning.capacity import fit_bytes
 
 MEBIBYTE = 1 << 20
+FULL = FullFinetune()
 LITE, RESNET = EfficientNetLite("efficientnet-lite0", size=96), FractalBackbone("fractal-resnet", size=96)
 
 
@@ -37,8 +38,8 @@ def test_cards_say_the_shapes_of_maps():
 
 
 def test_heads_count_in_the_estimate_by_their_form_and_by_the_size_of_images():
-    def needed(output, backbone, strategy=FullFinetune()):
-        return fit_bytes(strategy.resources(backbone, output), host=True)
+    def needed(task, backbone, strategy=FULL):
+        return fit_bytes(strategy.resources(backbone, task), host=True)
 
     small, large = RESNET, FractalBackbone("fractal-resnet", size=384)
     for task in (DigitMasks(), DigitBoxes()):

@@ -92,10 +92,10 @@ class Boxes(Output):
         return objects([(target_text(t),) for t in targets]), objects([str(value) for value in predictions.values])
 
     def view(self, encoder: Encoder) -> Encoder:
-        """Returns the encoder with maps of several of its stages as its output."""
+        """Returns the encoder with maps of several of its stages as its output; one that gives its own stays."""
         from tlbench_dense.pyramid.feature_maps import feature_maps
 
-        return feature_maps(encoder)
+        return encoder if getattr(encoder, "gives_own_maps", False) else feature_maps(encoder)
 
     def head(self, encoder: Encoder) -> Head:
         """Returns a new head of torchvision over the maps.

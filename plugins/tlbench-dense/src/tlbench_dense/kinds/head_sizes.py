@@ -48,6 +48,8 @@ def map_head_size(card: Card, classes: int, decoder: str) -> HeadSize:
 
 def box_head_size(card: Card, classes: int, decoder: str) -> HeadSize:
     """Returns the size of a detector of `classes` classes."""
+    if card.decoder_parameters:
+        return _transformer_size(card, card.decoder_parameters)
     side, levels = _levels(card)
     parameters, kept = _pyramid(side, levels)
     positions = sum((side // stride) ** 2 for stride, _ in levels)
@@ -59,6 +61,15 @@ def box_head_size(card: Card, classes: int, decoder: str) -> HeadSize:
         parameters += CHANNELS * _POOLED * _HIDDEN + _HIDDEN**2
         kept += _SAMPLED * (2 * CHANNELS * _POOLED + 4 * _HIDDEN)
     return HeadSize(parameters, kept, _encoded(side, levels), SCORING_BYTES)
+
+
+def _transformer_size(card: Card, parameters: int) -> HeadSize:
+    """Returns the size of the transformer of a DETR: 6 layers of its usual form over the coarsest map."""
+    side, width = card.image_side or SIDE, card.width or 256
+    positions = (side // 32) ** 2
+    # As for a transformer block: 20 numbers of the width at each position, and the attention of 8 heads.
+    layers = 6 * (20 * width * positions + 8 * positions**2 + 20 * width * 100 + 8 * 100 * (positions + 100))
+    return HeadSize(parameters, layers, 2048 * positions, SCORING_BYTES)
 
 
 def _levels(card: Card) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -6,7 +6,6 @@ class, its score, and left, top, right and bottom in pixels of the image.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,18 +32,14 @@ def load(
         with torch.inference_mode():
             read = maps(rows)
             levels = [outputs.as_map(x, shape) for x, shape in zip(read, shapes, strict=True)]
-            return [row.double().numpy() for row in detectors.rows_of(network.boxes(network(levels)))]
+            return [row.numpy() for row in detectors.rows_of(network.boxes(network(levels)))]
 
     def predict(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         predictions = []
         for start in range(0, len(rows), ROWS):
             part = rows[start : start + ROWS]
             for row, boxes in zip(part, found(part), strict=True):
-                across, down = width / row[0].width, height / row[0].height
-                boxes[:, 1:5] /= [across, down, across, down]
-                text = texts.prediction_text(boxes)
-                named = [{"label": names[one[0]], "score": one[5], "box": one[1:5]} for one in json.loads(text)]
-                predictions.append({"text": text, "found": named})
+                predictions.append(texts.named_prediction(boxes, (height, width), row[0].size, names))
         return predictions
 
     return predict
