@@ -38,7 +38,7 @@ def _model(family):
         return transformers.DetrForObjectDetection(config)
     config = transformers.DeformableDetrConfig(
         backbone_config=transformers.ResNetConfig(**blocks, out_features=["stage1", "stage2"]), d_model=32,
-        num_queries=9, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+        num_queries=9, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
         encoder_ffn_dim=16, decoder_ffn_dim=16, num_labels=4, num_feature_levels=2, encoder_n_points=1,
         decoder_n_points=1,
     )  # fmt: skip
