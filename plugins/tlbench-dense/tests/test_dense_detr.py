@@ -1,6 +1,7 @@
 """Detectors of the DETR family from a folder: the loss and boxes of transformers, trained, saved and exported."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_maps_of_a_frozen_backbone_are_computed_once(backbone):
     view, data = backbone.load(), backbone.featurize(TASK.split("train"), TASK.output)
     cache = Activations()
     first = cache.hidden(view, data, 1).batch(range(3))["hidden"].x
-    view.native = None
+    view.forward = None  # from here on the backbone cannot be run
     assert torch.equal(first, cache.hidden(view, data, 1).batch(range(3))["hidden"].x)
 
 
@@ -145,18 +146,27 @@ def test_what_it_does_not_serve_says_why(backbone, folders, tmp_path):
     card = backbone.card()
     assert card.parameters > 0
     assert card.decoder_parameters > 0
-    assert card.parameters + card.decoder_parameters == sum(
-        weight.numel() for name, weight in _model(card.family).state_dict().items() if weight.is_floating_point()
-    )
+    # Tied weights are stored once.
+    model = _model(card.family)
+    numbers = [*model.parameters(), *(one for one in model.buffers() if one.is_floating_point())]
+    assert card.parameters + card.decoder_parameters == sum(one.numel() for one in numbers)
     assert fit_bytes(FullFinetune().resources(backbone, TASK), host=True) > 150 << 20
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UsageError, match="the family 'bert' is none of conditional_detr"):
         tlbench_resolve("backbone", f"detr:{tmp_path}")
     with pytest.raises(UsageError, match="detr:/no/such: neither a folder"):
         tlbench_resolve("backbone", "detr:/no/such")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "auto_map": {"AutoModel": "evil.Model"}}))
-    with pytest.raises(UsageError, match="detr:"):
-        tlbench_resolve("backbone", f"detr:{tmp_path}")
+
+
+def test_code_of_a_folder_is_not_run(folders, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(folders["detr"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    auto_map = {"AutoConfig": "evil.Config", "AutoModelForObjectDetection": "evil.Model"}
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": auto_map}))
+    (folder / "evil.py").write_text("raise SystemExit('code of the folder was run')")
+    backbone = tlbench_resolve("backbone", f"detr:{folder}")
+    assert backbone.head(TASK.output, backbone.load()) is not None
 
 
 def _classes():

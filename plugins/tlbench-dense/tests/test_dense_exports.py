@@ -47,9 +47,8 @@ FCOS, RETINANET, FASTER = (DigitBoxes(**TINY, decoder=name) for name in ("fcos",
 
 def test_folders_predict_the_same_without_tlbench(tmp_path):
     cases = [
-        (HeadOnly(), RESNET, MASKS), (FullFinetune(), RESNET, FPN), (HeadOnly(), VIT, MASKS),
-        (HeadOnly(), RESNET, FCOS), (HeadOnly(), VIT, RETINANET), (FullFinetune(), RESNET, FASTER),
-        (Lora(targets="all"), VIT, FCOS),
+        (HeadOnly(), RESNET, MASKS), (FullFinetune(), RESNET, FPN), (HeadOnly(), RESNET, FASTER),
+        (HeadOnly(), VIT, RETINANET), (Lora(targets="all"), VIT, FCOS),
     ]  # fmt: skip
     made = [_exported(*case, tmp_path / str(number)) for number, case in enumerate(cases)]
     found = predictions_without_tlbench([(one.folder, one.rows) for one in made])

@@ -16,6 +16,7 @@ from tlbench_timm.fractals.backbones import FractalBackbone
 
 from tlbench import Backbone, Example, Examples, Protocol
 from tlbench.modeling.activations.activation_cache import Activations
+from tlbench.testing.exports.exported_predictions import exported
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toys import ToyBackbone
 
@@ -122,8 +123,11 @@ def test_models_of_transformers_give_maps_of_whole_images(tmp_path):
     data = backbone.featurize(Examples([Example("x", (Image.fromarray(edge),), "48x48:0,2304")]), task.output)
     pixels = data.batch([0])["pixel_values"][0, 0]
     assert (pixels[:, :3] > pixels[:, 6:].max()).all()
-    fitted = Rehearsal(HeadOnly(), backbone, task, Protocol(max_steps=1, precision="fp32")).fit_ok()
+    rehearsal = Rehearsal(HeadOnly(), backbone, task, Protocol(max_steps=1, precision="fp32"))
+    fitted = rehearsal.fit_ok()
     assert fitted.result.validation is not None
+    made = exported(fitted.predictor, backbone, task, rehearsal.data("train"), tmp_path / "exported")
+    assert made.problem(made.predictions()) == ""
 
 
 def test_what_gives_no_maps_says_so():

@@ -171,11 +171,7 @@ FAULTS = {
         "voc",
         ["train1.xml: object 1 of train1.png", "has no area"],
     ),
-    "voc lost image": (
-        lambda f: _without(voc(f), "JPEGImages/train2.png"),
-        "voc",
-        ["train2.xml", "train2"],
-    ),
+    "voc lost image": (lambda f: _without(voc(f), "JPEGImages/train2.png"), "voc", ["train2.xml", "train2"]),
     "voc entities": (
         lambda f: voc(f, head='<!DOCTYPE a [<!ENTITY b "bbbb">]>'),
         "voc",
@@ -319,24 +315,3 @@ def test_a_segmentation_that_cannot_be_drawn_is_named(tmp_path):
     task = task_of("coco", coco(tmp_path, _set(segmentation=shape)), kind="masks")
     with pytest.raises(DataError, match=r"train2017.json: annotation 7: run lengths of 120 pixels for 200"):
         task.split("train")
-
-
-@pytest.mark.parametrize(
-    ("value", "size", "message"),
-    [
-        (2, (21, 10), "a map of 21x10 pixels for an image of 20x10"),
-        (99, SIZE, r"the pixel at \(3, 2\) has the class 99"),
-    ],
-)
-def test_faults_of_maps_in_voc_are_named(tmp_path, value, size, message):
-    voc(tmp_path)
-    for split in ("train", "val", "test"):
-        file = tmp_path / "ImageSets" / "Segmentation" / f"{split}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{split}1")
-        classes = np.zeros((size[1], size[0]), dtype=np.uint8)
-        classes[2:5, 3:9] = value if split == "train" else 2
-        (tmp_path / "SegmentationClass").mkdir(exist_ok=True)
-        Image.fromarray(classes).save(tmp_path / "SegmentationClass" / f"{split}1.png")
-    with pytest.raises(DataError, match=f"train1.png: {message}"):
-        task_of("voc", tmp_path, kind="masks").split("train")
