@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tlbench_dense.kinds.box_texts import Box
-from tlbench_dense.kinds.class_runs import decoded
 from tlbench_dense.sources.coco_shapes import run_lengths
 from tlbench_dense.sources.dense_task import AnnotatedFolder, resolve
 from tlbench_dense.sources.png_maps import map_in_file
+from tlbench_dense.standalone.box_texts import Box
+from tlbench_dense.standalone.class_runs import decoded
 
 from tlbench import DataError
 

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 from PIL import Image
-from tlbench_dense.kinds.box_texts import Box, numbers_in, prediction_text, target_text
 from tlbench_dense.kinds.boxes import Boxes
-from tlbench_dense.kinds.class_runs import IGNORED, classes_in, decoded, encoded, size_of
 from tlbench_dense.kinds.masks import Masks
-from tlbench_dense.pyramid.image_windows import OVERLAP, windows
 from tlbench_dense.scoring.box_metrics import AveragePrecision, AveragePrecision50, AverageRecall
 from tlbench_dense.scoring.mask_metrics import BoundaryF1, MeanIoU, PixelAccuracy
+from tlbench_dense.standalone.box_texts import Box, numbers_in, prediction_text, target_text
+from tlbench_dense.standalone.class_runs import IGNORED, classes_in, decoded, encoded, size_of
+from tlbench_dense.standalone.image_windows import OVERLAP, windows
 from tlbench_timm.fractals.backbones import FractalBackbone
 
 from tlbench import Example, Examples, PluginError, Predictions, UsageError

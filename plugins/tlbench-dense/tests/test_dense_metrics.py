@@ -6,12 +6,12 @@ import io
 import numpy as np
 import pytest
 from tlbench_dense.detection.coco_matches import evaluation
-from tlbench_dense.kinds.box_texts import Box, prediction_text, target_text
-from tlbench_dense.kinds.class_runs import IGNORED, decoded, encoded
 from tlbench_dense.scoring.box_metrics import AveragePrecision, AveragePrecision50, AverageRecall
 from tlbench_dense.scoring.box_report import box_report
 from tlbench_dense.scoring.mask_metrics import BoundaryF1, MeanIoU, PixelAccuracy
 from tlbench_dense.scoring.pixel_counts import pixel_report
+from tlbench_dense.standalone.box_texts import Box, prediction_text, target_text
+from tlbench_dense.standalone.class_runs import IGNORED, decoded, encoded
 
 from tlbench.metrics.resampling import score
 from tlbench.metrics.scored import Scored, objects

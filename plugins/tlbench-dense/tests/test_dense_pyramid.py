@@ -16,11 +16,13 @@ from tlbench_timm.fractals.backbones import FractalBackbone
 
 from tlbench import Backbone, Example, Examples, Protocol
 from tlbench.modeling.activations.activation_cache import Activations
+from tlbench.testing.exports.exported_predictions import exported
 from tlbench.testing.jobs import Rehearsal, make_job
 from tlbench.testing.toys import ToyBackbone
 
 TINY = {"train": 12, "validation": 6, "test": 6, "side": 32}
 TASKS = (DigitMasks(**TINY), DigitBoxes(**TINY))
+TWO_STAGES = DigitBoxes(**TINY, decoder="faster-rcnn")
 RESNET = FractalBackbone("fractal-resnet", size=32)
 
 
@@ -66,11 +68,16 @@ def test_a_frozen_pyramid_is_encoded_once():
     assert torch.equal(first.batch(range(12))["hidden"].x, again.batch(range(12))["hidden"].x)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+STRATEGIES = (HeadOnly(), PartialFinetune(stages=1), FullFinetune(), FromScratch(), Lora(targets="all"))
+
+
 @pytest.mark.parametrize(
-    "strategy",
-    [HeadOnly(), PartialFinetune(stages=1), FullFinetune(), FromScratch(), Lora(targets="all")],
-    ids=lambda strategy: strategy.name,
+    ("strategy", "task"),
+    [
+        *((strategy, task) for strategy in STRATEGIES for task in TASKS),
+        *((strategy, TWO_STAGES) for strategy in STRATEGIES[:3:2]),
+    ],
+    ids=lambda item: f"{item.name}-{item.decoder}" if hasattr(item, "decoder") else item.name,
 )
 def test_every_strategy_trains_what_it_says(strategy, task, tmp_path):
     rehearsal = Rehearsal(strategy, RESNET, task, Protocol(max_steps=2, precision="fp32"))
@@ -116,8 +123,11 @@ def test_models_of_transformers_give_maps_of_whole_images(tmp_path):
     data = backbone.featurize(Examples([Example("x", (Image.fromarray(edge),), "48x48:0,2304")]), task.output)
     pixels = data.batch([0])["pixel_values"][0, 0]
     assert (pixels[:, :3] > pixels[:, 6:].max()).all()
-    fitted = Rehearsal(HeadOnly(), backbone, task, Protocol(max_steps=1, precision="fp32")).fit_ok()
+    rehearsal = Rehearsal(HeadOnly(), backbone, task, Protocol(max_steps=1, precision="fp32"))
+    fitted = rehearsal.fit_ok()
     assert fitted.result.validation is not None
+    made = exported(fitted.predictor, backbone, task, rehearsal.data("train"), tmp_path / "exported")
+    assert made.problem(made.predictions()) == ""
 
 
 def test_what_gives_no_maps_says_so():

@@ -3,9 +3,9 @@
 import itertools
 
 import numpy as np
-from tlbench_dense.kinds.class_runs import decoded
 from tlbench_dense.scenes.scene_rendering import DIFFICULTIES, MOST_OVERLAP, render
 from tlbench_dense.scenes.scene_tasks import DIGITS, DigitBoxes, DigitMasks
+from tlbench_dense.standalone.class_runs import decoded
 
 from tlbench.testing.conformance import TaskConformance
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tlbench_dense.kinds.box_texts import Box
-from tlbench_dense.kinds.class_runs import IGNORED, decoded
 from tlbench_dense.sources.dense_task import AnnotatedFolder, resolve
+from tlbench_dense.standalone.box_texts import Box
+from tlbench_dense.standalone.class_runs import IGNORED, decoded
 
 from tlbench import DataError, UsageError
 from tlbench.testing.conformance import TaskConformance
@@ -166,6 +166,12 @@ FAULTS = {
         "voc",
         ["train1.xml: object 1 of train1.png", "leaves"],
     ),
+    "voc zero": (
+        lambda f: voc(f, box="<xmin>8</xmin><ymin>2</ymin><xmax>7</xmax><ymax>5</ymax>"),
+        "voc",
+        ["train1.xml: object 1 of train1.png", "has no area"],
+    ),
+    "voc lost image": (lambda f: _without(voc(f), "JPEGImages/train2.png"), "voc", ["train2.xml", "train2"]),
     "voc entities": (
         lambda f: voc(f, head='<!DOCTYPE a [<!ENTITY b "bbbb">]>'),
         "voc",
@@ -285,7 +291,7 @@ def test_a_folder_without_splits_is_divided_and_pinned(tmp_path):
 
 def test_options_without_an_effect_are_refused(tmp_path):
     coco(tmp_path)
-    with pytest.raises(UsageError, match="fcos or retinanet"):
+    with pytest.raises(UsageError, match="fcos, retinanet or faster-rcnn"):
         task_of("coco", tmp_path, decoder="fpn")
     with pytest.raises(UsageError, match="window= is for masks"):
         task_of("coco", tmp_path, window=64)

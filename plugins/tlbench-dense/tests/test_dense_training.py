@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tlbench_dense.kinds.box_texts import Box, numbers_in
 from tlbench_dense.kinds.boxes import Boxes
-from tlbench_dense.kinds.class_runs import IGNORED, decoded, encoded
 from tlbench_dense.kinds.masks import Masks
 from tlbench_dense.map_heads.map_head import nearest
 from tlbench_dense.pyramid.feature_maps import feature_maps
 from tlbench_dense.scenes.scene_tasks import DigitBoxes, DigitMasks
+from tlbench_dense.standalone import box_texts, detectors
+from tlbench_dense.standalone.box_texts import Box, numbers_in
+from tlbench_dense.standalone.class_runs import IGNORED, decoded, encoded
 from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_timm.fractals.backbones import FractalBackbone
 from torch import nn
+from torchvision.models.detection.faster_rcnn import FasterRCNN
 from torchvision.models.detection.fcos import FCOS
 from torchvision.models.detection.retinanet import RetinaNet
-from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from tlbench import Example, Examples, Protocol
 from tlbench.testing.jobs import make_job
@@ -47,8 +49,29 @@ class _Plain(nn.Module):
         return self.pyramid(OrderedDict(named))
 
 
+def _torchvision(kind: str, plain: nn.Module, ours: detectors.PyramidDetector) -> nn.Module:
+    """torchvision's own detector, with its own transform, on copies of the same weights."""
+    common = {"min_size": SIDE, "max_size": SIDE, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
+    if kind != "faster-rcnn":
+        anchors, head = copy.deepcopy((ours.detector.anchor_generator, ours.detector.head))
+        return (FCOS if kind == "fcos" else RetinaNet)(plain, 3, anchor_generator=anchors, head=head, **common)
+    anchors, rpn_head = copy.deepcopy((ours.rpn.anchor_generator, ours.rpn.head))
+    box_head, predictor = copy.deepcopy((ours.roi_heads.box_head, ours.roi_heads.box_predictor))
+    return FasterRCNN(
+        plain, None, rpn_anchor_generator=anchors, rpn_head=rpn_head, rpn_post_nms_top_n_train=detectors.PROPOSALS,
+        rpn_post_nms_top_n_test=detectors.PROPOSALS, box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2),
+        box_head=box_head, box_predictor=predictor, box_batch_size_per_image=detectors.SAMPLED, **common,
+    )  # fmt: skip
+
+
+def _trained(kind: str, whole: nn.Module) -> list[nn.Module]:
+    if kind != "faster-rcnn":
+        return [(whole.detector if isinstance(whole, detectors.PyramidDetector) else whole).head]
+    return [whole.rpn.head, whole.roi_heads.box_head, whole.roi_heads.box_predictor]
+
+
 @pytest.mark.equivalence
-@pytest.mark.parametrize("kind", ["fcos", "retinanet"])
+@pytest.mark.parametrize("kind", ["fcos", "retinanet", "faster-rcnn"])
 def test_a_step_of_detection_equals_torchvision(kind):
     output = Boxes(("a", "b", "c"), kind)
     boxes = [(Box(0, 4, 4, 30, 28), Box(2, 30, 35, 60, 63)), (), (Box(1, 10, 20, 22, 40),)]
@@ -64,39 +87,56 @@ def test_a_step_of_detection_equals_torchvision(kind):
     head.double()
     batch = {"pixel_values": data.batch(range(3))["pixel_values"].double()}
 
-    # Torchvision's own detector, with its own transform, on copies of the same weights.
     ours = head.detector
-    plain = _Plain(*copy.deepcopy((encoder.native, ours.norms, ours.pyramid)), ours.detector.backbone.out_channels)
-    cls = FCOS if kind == "fcos" else RetinaNet
-    anchors, theirs_head = copy.deepcopy((ours.detector.anchor_generator, ours.detector.head))
-    theirs = cls(
-        plain, 3, anchor_generator=anchors, head=theirs_head,
-        min_size=SIDE, max_size=SIDE, image_mean=[0.0] * 3, image_std=[1.0] * 3,
-    ).train()  # fmt: skip
+    plain = _Plain(*copy.deepcopy((encoder.native, ours.norms, ours.pyramid)), detectors.CHANNELS)
+    theirs = _torchvision(kind, plain, ours).double().train()
+    # Class 0 of Faster R-CNN is no object.
+    shift = int(kind == "faster-rcnn")
     targets = [
         {
             "boxes": torch.tensor([box[1:5] for box in of_image], dtype=torch.float64).reshape(-1, 4),
-            "labels": torch.tensor([box.label for box in of_image], dtype=torch.int64),
+            "labels": torch.tensor([box.label + shift for box in of_image], dtype=torch.int64),
         }
         for of_image in boxes
     ]
+    # Faster R-CNN draws the proposals that it is trained on, after torchvision's transform has drawn a size.
+    torch.manual_seed(1)
     loss = head.loss(head(view, view(batch)), head.targets(data).double())
+    if kind == "faster-rcnn":
+        theirs.rpn.register_forward_pre_hook(lambda *_: torch.manual_seed(1) and None)
     their_loss = sum(theirs(list(batch["pixel_values"]), targets).values())
     assert loss.item() == pytest.approx(their_loss.item(), abs=1e-10)
-    theirs_all = [plain.native, plain.norms, plain.pyramid, theirs_head]
-    for value, modules in ((loss, [encoder.native, head]), (their_loss, theirs_all)):
+    ours_all = [encoder.native, ours.norms, ours.pyramid, *_trained(kind, ours)]
+    theirs_all = [plain.native, plain.norms, plain.pyramid, *_trained(kind, theirs)]
+    for value, modules in ((loss, ours_all), (their_loss, theirs_all)):
         optimizer = torch.optim.AdamW([weight for module in modules for weight in module.parameters()], lr=1e-3)
         value.backward()
         optimizer.step()
-    ours_all = [encoder.native, ours.norms, ours.pyramid, ours.detector.head]
     moved = 0.0
     before = dict(RESNET.load().native.double().named_parameters())
     for one, other in zip(ours_all, theirs_all, strict=True):
         for weight, their_weight in zip(one.parameters(), other.parameters(), strict=True):
             assert torch.allclose(weight, their_weight, rtol=0, atol=1e-9)
     for name, weight in encoder.native.named_parameters():
-        moved = max(moved, float((weight - before[name]).abs().max()))
+        moved = max(moved, float((weight.detach() - before[name]).abs().max()))
     assert moved > 5e-4
+
+    # One step has not taught much, so that boxes of any score count: class, corners and score are the same.
+    view.eval(), head.eval(), theirs.eval()
+    for one in (ours.detector, theirs) if kind != "faster-rcnn" else ():
+        one.score_thresh, one.nms_thresh, one.detections_per_img = 0.0, 0.5, 20
+    with torch.no_grad():
+        found = head.outputs(head(view, view(batch))).values
+        wanted = theirs(list(batch["pixel_values"]))
+    assert sum(map(len, found)) > 0
+    for rows, of_image in zip(found, wanted, strict=True):
+        assert np.array_equal(rows[:, 0], of_image["labels"].numpy() - shift)
+        assert rows[:, 1:5] == pytest.approx(of_image["boxes"].numpy(), abs=1e-4)
+        assert rows[:, 5] == pytest.approx(of_image["scores"].numpy(), abs=1e-6)
+
+
+def test_as_many_boxes_are_found_as_are_kept():
+    assert detectors.MOST_BOXES == box_texts.MOST_BOXES
 
 
 @pytest.mark.equivalence
@@ -127,7 +167,8 @@ def test_a_step_of_segmentation_equals_a_plain_loop():
 def test_ignored_pixels_and_images_without_objects_give_finite_losses():
     image = _images(1)
     view = feature_maps(RESNET.load())
-    for output, target in ((Masks(("a", "b")), encoded(np.full((SIDE, SIDE), IGNORED))), (Boxes(("a",)), ())):
+    detecting = [(Boxes(("a",), kind), ()) for kind in ("fcos", "retinanet", "faster-rcnn")]
+    for output, target in ((Masks(("a", "b")), encoded(np.full((SIDE, SIDE), IGNORED))), *detecting):
         head = output.head(view)
         data = RESNET.featurize(Examples([Example("x", tuple(image), target)]), output)
         head.eval()
@@ -215,7 +256,7 @@ def test_boxes_return_to_the_pixels_of_their_images():
 def test_outputs_that_are_not_finite_are_noticed():
     view = feature_maps(RESNET.load())
     data = RESNET.featurize(Examples([Example("x", tuple(_images(1)), ())]), Boxes(("a",)))
-    for output in (Masks(("a", "b")), Masks(("a", "b"), window=40), Boxes(("a",))):
+    for output in (Masks(("a", "b")), Masks(("a", "b"), window=40), Boxes(("a",)), Boxes(("a",), "faster-rcnn")):
         head = output.head(view).eval()
         with torch.no_grad(), contextlib.suppress(AssertionError):
             hidden = view(data.batch([0]))
@@ -229,3 +270,13 @@ def test_maps_are_resized_without_new_classes():
     classes = np.array([[0, 7], [255, 3]], dtype=np.uint8)
     assert nearest(classes, (4, 6)).tolist() == np.kron(classes, np.ones((2, 3), dtype=int)).tolist()
     assert set(np.unique(nearest(nearest(classes, (5, 3)), (2, 2)))) <= {0, 7, 255, 3}
+
+
+def test_weights_of_faster_rcnn_that_are_not_finite_are_noticed():
+    view, output = feature_maps(RESNET.load()), Boxes(("a",), "faster-rcnn")
+    data = RESNET.featurize(Examples([Example("x", tuple(_images(1)), ())]), output)
+    for part in ("rpn.head.cls_logits", "roi_heads.box_head.fc6"):
+        head = output.head(view).eval()
+        with torch.no_grad():
+            head.detector.get_submodule(part).weight.fill_(float("nan"))
+            assert not head.outputs(head(view, view(data.batch([0])))).is_finite

@@ -70,6 +70,10 @@ class Card:
     """Longest input, in tokens, words or patches."""
     most_positions: int | None = None
     """Longest input that the model can take at any setting; None if it has no limit or it is unknown."""
+    image_side: int | None = None
+    """Side of the images that it reads, in pixels."""
+    maps: tuple[tuple[int, int], ...] = ()
+    """Stride in pixels and channels of the maps of an image, from the finest to the coarsest."""
     dropped_heads: int | None = None
     """Number of attention heads per block if the model applies dropout to attention weights in training, so that the
     attention matrices take memory; None if it does not."""

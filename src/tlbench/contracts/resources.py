@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tlbench.contracts.backbone import Card
+from tlbench.contracts.kinds.head_size import HeadSize
 
 NUMBER_BYTES = 4
 """Bytes of a weight or an activation in fp32, the largest precision."""
@@ -30,6 +31,9 @@ POSITIONS = 128
 """Assumed length of an input, in positions, if the backbone's card has no `positions`."""
 ROWS = 32
 """Assumed number of rows per step if the strategy has no field `train_batch_size`."""
+
+MOST_ENCODED_BYTES = 1 << 30
+"""Largest size of a frozen encoder's output for all examples that is kept in memory; a larger one is read from disk."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,15 @@ class Resources:
         return replace(self, memory_bytes=self.memory_bytes + card.parameters * NUMBER_BYTES)
 
 
-def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: bool = False) -> Resources:
+def estimated(
+    card: Card,
+    trainable: Trainable,
+    rows: int = ROWS,
+    *,
+    writes: bool = False,
+    head: HeadSize | None = None,
+    examples: int = 0,
+) -> Resources:
     """Returns the estimated resources of a fit that trains part of a backbone with AdamW in fp32.
 
     The estimate is the sum of all weights, the gradients and moments of the trained ones, and the activations of a step
@@ -96,13 +108,16 @@ def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: boo
         trainable: The part of the backbone that is trained.
         rows: Rows in a step.
         writes: Whether the task's answers are texts: the head is then a decoder, and all of it is trained.
+        head: What the head takes, which is trained whatever else is.
+        examples: Number of examples that a frozen encoder computes once; 0 if it is unknown.
     """
+    head = head or HeadSize()
     if card.parameters is None:
         return Resources()
     total, stages = stage_count(card), trainable.stages_of(card)
     # A decoder serves as the head, and a head is never frozen.
     decoder = (card.decoder_parameters or 0) if writes else 0
-    numbers = card.parameters + TRAINED_COPIES * decoder
+    numbers = card.parameters + TRAINED_COPIES * (decoder + head.parameters) + rows * (head.activations + head.encoded)
     if trainable.parameters is None:
         # The weights themselves are counted above: what training adds is a gradient and two moments.
         numbers += (TRAINED_COPIES - 1) * round(card.parameters * stages / total)
@@ -116,7 +131,9 @@ def estimated(card: Card, trainable: Trainable, rows: int = ROWS, *, writes: boo
     # Not counted: the logits of a decoder (rows x tokens x vocabulary), since nobody knows the length of answers.
     return Resources(
         memory_bytes=numbers * NUMBER_BYTES,
-        host_bytes=(card.parameters + decoder) * NUMBER_BYTES,
+        host_bytes=(card.parameters + decoder + head.parameters) * NUMBER_BYTES
+        + head.host_bytes
+        + (0 if stages else min(MOST_ENCODED_BYTES, head.encoded * examples * NUMBER_BYTES)),
         cpu_bytes=matrices * NUMBER_BYTES,
         reason=_reason(card.parameters, total, stages, trainable.parameters, decoder),
     )

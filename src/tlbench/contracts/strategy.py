@@ -199,4 +199,6 @@ class Strategy:
         rows: int = getattr(self, "train_batch_size", ROWS)
         # The head of a task that generates text is a whole decoder, trained with its own gradients and moments.
         writes = task.output.reads == "prompt"
-        return estimated(backbone.card(), self.trainable(backbone), rows, writes=writes)
+        card = backbone.card()
+        head, examples = task.output.head_size(card), sum(task.sizes.values())
+        return estimated(card, self.trainable(backbone), rows, writes=writes, head=head, examples=examples)

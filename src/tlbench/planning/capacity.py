@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell
+from tlbench.contracts.outputs import Output
 from tlbench.contracts.resources import Resources, larger
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
@@ -70,6 +71,7 @@ class Sizes:
         """
         # The default estimate depends on the task only by the input of its head; an override may depend on all of it.
         overridden = type(strategy.item).resources is not Strategy.resources or bool(strategy.item.needs())
+        overridden |= type(task.item.output).head_size is not Output.head_size
         key = (backbone.ref.name, strategy.ref.name, task.ref.name if overridden else task.item.output.reads)
         if key not in self._resources:
             self._resources[key] = resources_of(backbone.item, task.item, strategy.item, self._catalog)

@@ -53,7 +53,7 @@ def encoder() -> StagedEncoder:
 
 def test_a_block_whose_output_shape_a_later_module_needs_is_not_bypassed(encoder):
     # Block 2 keeps the shape, but the norm above it reads what block 1 makes of it.
-    assert [call.live for call in encoder._calls] == [True, False, False, False]
+    assert [call.live for call in encoder.calls] == [True, False, False, False]
     batch = {"pixel_values": torch.randn(5, 3, 6, 6)}
     with torch.no_grad():
         whole = encoder(batch)

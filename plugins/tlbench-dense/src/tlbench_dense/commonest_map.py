@@ -39,8 +39,8 @@ class CommonestMap(Strategy):
         """Returns a predictor with the commonest classes of a grid."""
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import IGNORED, decoded
         from tlbench_dense.map_heads.map_head import nearest
+        from tlbench_dense.standalone.class_runs import IGNORED, decoded
 
         job.train.meter.rows += len(job.train)
         output = job.task.output
@@ -61,7 +61,7 @@ class CommonestMap(Strategy):
         import numpy as np
 
         from tlbench.modeling.predictor_files import read_settings
-        from tlbench_dense.kinds.class_runs import classes_in, decoded
+        from tlbench_dense.standalone.class_runs import classes_in, decoded
 
         text = read_settings(folder, OneMap.__name__, job.task.output).get("classes")
         if not isinstance(job.task.output, Masks):
@@ -88,8 +88,8 @@ class OneMap:
         """Returns the map at the size of each image."""
         from tlbench.contracts.images.image_file import rgb
         from tlbench.metrics.scored import objects
-        from tlbench_dense.kinds.class_runs import encoded
         from tlbench_dense.map_heads.map_head import nearest
+        from tlbench_dense.standalone.class_runs import encoded
 
         if self.classes is None:
             return Predictions(data.ids, objects(["[]"] * len(data.ids)))
@@ -99,7 +99,7 @@ class OneMap:
     def save(self, folder: Path) -> None:
         """Writes the map."""
         from tlbench.modeling.predictor_files import write_predictor
-        from tlbench_dense.kinds.class_runs import encoded
+        from tlbench_dense.standalone.class_runs import encoded
 
         settings: dict[str, Any] = {"classes": None if self.classes is None else encoded(self.classes)}
         write_predictor(folder, type(self).__name__, self.output, settings)

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from tlbench import PluginError
 from tlbench.modeling.data import Batch, Data
 from tlbench.training import PIXELS
-from tlbench_dense.kinds.class_runs import IGNORED
+from tlbench_dense.standalone.class_runs import IGNORED
 
 SHIFT = 1 / 8
 """Largest shift, as a share of the side."""

@@ -1,11 +1,11 @@
-"""The plugin's hooks: tasks on scenes, tasks of your own annotations, metrics, a baseline and a suite."""
+"""The plugin's hooks: tasks on scenes and on your own annotations, detectors, metrics, a baseline and a suite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tlbench import Metric, Strategy, Task, hookimpl
+from tlbench import Backbone, Metric, Strategy, Task, hookimpl
 
 SCHEMES = ("coco", "voc", "yolo", "masks")
 
@@ -20,18 +20,22 @@ def tlbench_tasks() -> Iterable[Task]:
 
 @hookimpl
 def tlbench_schemes() -> Mapping[str, str]:
-    """Returns the forms of names of tasks made of your own annotated images."""
-    return {f"{scheme}:<folder>": "task" for scheme in SCHEMES}
+    """Returns the forms of names of tasks made of your own annotated images, and of detectors."""
+    return {**{f"{scheme}:<folder>": "task" for scheme in SCHEMES}, "detr:<folder>": "backbone"}
 
 
 @hookimpl
-def tlbench_resolve(kind: str, name: str) -> Task | None:
-    """Returns the task made of a folder of annotated images.
+def tlbench_resolve(kind: str, name: str) -> Task | Backbone | None:
+    """Returns the task made of a folder of annotated images, or the backbone of a folder with a detector.
 
     Raises:
-        UsageError: The folder is missing or has changed.
+        UsageError: The folder is missing or has changed, or has no detector.
     """
     scheme, colon, rest = name.partition(":")
+    if kind == "backbone" and scheme == "detr" and colon:
+        from tlbench_dense.detr.detr_backbone import resolve_detr
+
+        return resolve_detr(name)
     if kind != "task" or not colon or scheme not in SCHEMES:
         return None
     from tlbench_dense.sources.dense_task import resolve

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Card, Examples, Output, UsageError
@@ -124,7 +124,7 @@ class TimmBackbone(ImageBackbone):
         """
         from tlbench_timm.cards import read_card
 
-        return read_card(self.architecture, self.revision, self.weights, self.size)
+        return replace(read_card(self.architecture, self.revision, self.weights, self.size), image_side=self.size)
 
     def missing(self) -> str | None:
         """Returns a message that says which weights are missing and how to get them, or None.

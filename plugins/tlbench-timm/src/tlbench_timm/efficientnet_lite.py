@@ -95,6 +95,8 @@ class EfficientNetLite(ImageBackbone):
             # Those of the last feature maps; from them and the width the memory of training is estimated to a tenth or
             # so, although most activations are in the wider maps of the first blocks.
             positions=math.ceil(self._side / 32) ** 2,
+            image_side=self._side,
+            maps=((4, 24), (8, 40), (16, 112), (32, 1280)),
         )
 
     def missing(self) -> str | None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Increase this when the same settings produce different pixels; it is part of the cache key."""
+WHOLE: Mapping[str, Any] = {"crop_pct": 1.0, "crop_mode": "squash"}
+"""Settings for outputs that read a map: what lies outside of a crop could not be predicted, and one size makes all maps
+alike."""
 
 
 def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> Data:
@@ -38,8 +41,7 @@ def featurize(examples: Examples, output: Output, config: Mapping[str, Any]) -> 
 
     # timm's prefetcher variant returns uint8, a quarter of the memory; pixels are normalised when a batch is built.
     if output.reads == "map":
-        # What lies outside of a crop could not be predicted, and one size makes all maps alike.
-        config = {**config, "crop_pct": 1.0, "crop_mode": "squash"}
+        config = {**config, **WHOLE}
     transform: Any = timm.data.create_transform(**config, is_training=False, use_prefetcher=True)
 
     def prepare(image: Image) -> np.ndarray:

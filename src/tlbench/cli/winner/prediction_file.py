@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -178,17 +179,18 @@ def _predicted(value: Any) -> str:
     """Returns a prediction as a cell: labels joined by semicolons are read back by own data, tags are JSON."""
     if isinstance(value, float):
         return _number(value)
-    return _cell(value)
+    # A prediction whose end is missing would be another one, whatever a spreadsheet keeps of it.
+    return _cell(value, sys.maxsize)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, limit: int = _LONGEST_CELL) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return _number(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     # A number is no formula, although it may begin with a minus.
-    return text if _NUMBER.fullmatch(text) else no_formula(visible(text, _LONGEST_CELL))
+    return text if _NUMBER.fullmatch(text) else no_formula(visible(text, limit))
 
 
 def _number(value: float | None) -> str:

@@ -84,9 +84,40 @@ class Program:
     """Distributions that the script imports, beside NumPy and safetensors."""
     decoded: bool = False
     """Whether the script returns predictions, for each row the value and its probabilities or None, and not logits."""
+    modules: tuple[Path, ...] = ()
+    """Further Python files without imports, of tlbench or of each other, that lie beside the script and are copied."""
 
 
-Exportable: TypeAlias = FeatureModel | WritingModel | Program
+@dataclass(frozen=True)
+class StagePoint:
+    """Where the output of a stage is found in a library's module."""
+
+    path: str
+    """The path of a module, whose input it is; empty for the output of the whole network."""
+    call: int = 0
+    """How many calls of that module come before in a pass."""
+    argument: int | str = 0
+    """The position or the name of the argument."""
+
+
+@dataclass(frozen=True)
+class MapsModel:
+    """A head of a plugin on the outputs of several stages of an image encoder.
+
+    `load(folder, settings, maps, modules)` of the head's script returns a function from rows of one RGB image to
+    predictions: a dict for each row, whose "text" is the prediction as it is stored. `maps` takes such rows, with
+    images of any size, which the backbone's script resizes without cropping, and returns the output (N, ...) of each
+    stage.
+    `modules` are the program's further files by their names.
+    """
+
+    encoder: Encoder
+    points: tuple[StagePoint, ...]
+    head: Program
+    """Copied as `head.py`; its arrays are written to `head.safetensors`."""
+
+
+Exportable: TypeAlias = FeatureModel | WritingModel | Program | MapsModel
 
 
 @dataclass(frozen=True)
@@ -101,7 +132,8 @@ class ExportedFiles:
     Its function `load(folder, settings)` returns a function of rows, which are lists of the inputs of an example, with
     images as PIL images in RGB. That returns one entry per row: features or, if the head is included, logits, (N, D) or
     (N, K); for words a list of (words, D or K), with NaN for a word without a position; for spans a list of lists of
-    windows, ((T, D or 2), (T, 2) characters in the context, or -1); for texts the texts."""
+    windows, ((T, D or 2), (T, 2) characters in the context, or -1); for texts the texts. For a `MapsModel` it returns
+    two things: the network, and a function of rows that returns its last output, one entry per row."""
     settings: Mapping[str, Any]
     """Values that JSON can represent; the script gets them."""
     includes_head: bool

@@ -7,11 +7,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from tlbench.contracts.kinds.head_size import HeadSize
+
 # For type checkers only: `tlbench plan` and `list` import this module without NumPy and torch.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tlbench.contracts.backbone import Card
     from tlbench.contracts.fits.class_scores import ClassReport
     from tlbench.contracts.task import Example
     from tlbench.metrics.scored import Scored
@@ -81,6 +84,10 @@ class Output:
     """The input from which a head predicts."""
     stratified_by: ClassVar[str] = ""
     """The noun for a stratum in messages, such as "decile"; empty for "rarest class"."""
+    hub_task: ClassVar[str] = ""
+    """The Hugging Face Hub's name of such tasks, for model cards; empty for that of the modality."""
+    predicted: ClassVar[str] = ""
+    """What is predicted, for model cards, such as "the class of each word"; empty for tlbench's own kinds."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -141,12 +148,27 @@ class Output:
         """
         return None
 
+    def differing(self, found: Sequence[Any], own: Sequence[Any]) -> str | None:
+        """Returns how an export's predictions differ from the model's own by more than rounding; empty if they don't.
+
+        The default, None, is for kinds whose predictions are equal or not. A prediction is in the form of `answers`.
+
+        Args:
+            found: The prediction of each example by an exported model, in full precision but batched otherwise.
+            own: Those of the model itself.
+        """
+        return None
+
     def head(self, encoder: Encoder) -> Head | None:
         """Returns a new head for this output on top of the encoder.
 
         The default, None, uses tlbench's head for outputs of this kind (`tlbench.modeling.heads`), if there is one.
         """
         return None
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone, for the estimate of memory; by default nothing."""
+        return HeadSize()
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport | None:
         """Returns precision, recall and support of each class, and the confusion matrix, pooled over all seeds.

@@ -127,7 +127,7 @@ class StagedEncoder(Encoder):
             PluginError: A parameter was added outside all modules that the trace saw.
         """
         prefix = self._wrapper_prefix()
-        names: list[list[str]] = [[] for _ in range(len(self._calls) + 1)]
+        names: list[list[str]] = [[] for _ in range(len(self.calls) + 1)]
         for name, _ in self.native.named_parameters():
             inside = name.startswith(prefix)
             names[self._trace.stage_of(name.removeprefix(prefix)) if inside else 0].append(name)
@@ -146,7 +146,7 @@ class StagedEncoder(Encoder):
             ValueError: start or stop is out of range, a Hidden is given for start = 0, or a batch for a later start.
             PluginError: The blocks were not called in the order that was traced.
         """
-        end = len(self._calls) + 1
+        end = len(self.calls) + 1
         stop = end if stop is None else stop
         if not 0 <= start <= stop <= end or stop == 0:
             raise ValueError(f"no stages {start} to {stop}: this encoder has {end}")
@@ -199,7 +199,8 @@ class StagedEncoder(Encoder):
         return pooler(hidden.x)
 
     @property
-    def _calls(self) -> Sequence[Call]:
+    def calls(self) -> Sequence[Call]:
+        """The calls of blocks in order; the hidden state that comes into calls[n - 1] is the output of n stages."""
         return self._trace.calls
 
     def _wrapper_prefix(self) -> str:
@@ -208,7 +209,7 @@ class StagedEncoder(Encoder):
         Raises:
             PluginError: No module in `native` has the blocks any more.
         """
-        paths = {call.path for call in self._calls}
+        paths = {call.path for call in self.calls}
         if all(_has(self.native, path) for path in paths):
             return ""
         # peft, for one, returns a new module that holds the old one: search for the module that has all blocks
@@ -229,7 +230,7 @@ class StagedEncoder(Encoder):
         batch_dim, prefix = self._trace.batch_dim, self._wrapper_prefix()
         if given is not None:
             given = given.transpose(0, batch_dim)
-        calls = [replace(call, path=f"{prefix}{call.path}") for call in self._calls] if prefix else self._calls
+        calls = [replace(call, path=f"{prefix}{call.path}") for call in self.calls] if prefix else self.calls
         running = _Pass(calls, start, stop, given)
         if self._watched is not None:
             running.watch(*self._watched, batch_dim)

@@ -76,6 +76,8 @@ def card_text(facts: ExportFacts) -> str:
 
 
 def _pipeline_tag(facts: ExportFacts) -> str:
+    if facts.output.hub_task:
+        return facts.output.hub_task
     return "image-classification" if facts.modality == "image" else _TAGS.get(facts.output.kind, "text-classification")
 
 
@@ -119,12 +121,12 @@ def _what(facts: ExportFacts) -> str:
         return f"{text} It answers a question with a part of its context."
     if isinstance(output, Text):
         return f"{text} It writes a text of up to {output.max_length} tokens."
-    what = (
-        "class" if isinstance(output, Classes) else "labels" if isinstance(output, MultiLabel) else "tag of each word"
-    )
+    what = "the class" if isinstance(output, Classes) else "the labels"
+    if not isinstance(output, Classes | MultiLabel):
+        what = output.predicted or "the tag of each word"
     names = ", ".join(code_span(name) for name in output.classes[:50])
     more = f" and {len(output.classes) - 50} more" if len(output.classes) > 50 else ""
-    return f"{text} It predicts the {what}, among {len(output.classes)}: {names}{more}."
+    return f"{text} It predicts {what}, among {len(output.classes)}: {names}{more}."
 
 
 def _use(facts: ExportFacts) -> list[str]:

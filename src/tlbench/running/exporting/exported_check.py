@@ -85,6 +85,8 @@ def differing(found: Sequence[dict[str, Any]], own: Predictions, output: Output)
     if isinstance(output, TokenClasses):
         tags = [tuple(output.names[tag] for tag in value) for value in own.values]
         count = sum(tuple(one["tags"]) != tag for one, tag in zip(found, tags, strict=True))
+    elif (problem := output.differing([one["text"] for one in found], own.values.tolist())) is not None:
+        return problem
     else:
         count = sum(one["text"] != text for one, text in zip(found, own.values, strict=True))
     return f"{count} of {len(own)} predictions differ" if count else ""

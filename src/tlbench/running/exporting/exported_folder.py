@@ -6,13 +6,21 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import UsageError
-from tlbench.contracts.exports.forms import DenseHead, Exportable, ExportedFiles, FeatureModel, NearestHead, Program
+from tlbench.contracts.exports.forms import (
+    DenseHead,
+    Exportable,
+    ExportedFiles,
+    FeatureModel,
+    MapsModel,
+    NearestHead,
+    Program,
+)
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, Span, Text, TokenClasses
 from tlbench.contracts.task import Modality
 
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 
 SETTINGS = "model.json"
 HEAD = "head.safetensors"
+HEAD_SCRIPT = "head.py"
+_STANDALONE = Path(__file__).parent / "standalone"
 _OUTPUTS = frozenset(kind.kind for kind in (Classes, MultiLabel, Scalar, TokenClasses, Span, Text))
 _LOADING = "# no library has a class for this model: predict.py is all that there is"
 
@@ -46,11 +56,12 @@ def write_folder(model: FittedModel, folder: Path) -> ExportedFiles:
     Raises:
         UsageError: The model has no form without tlbench; the message says why.
     """
-    if model.output.kind not in _OUTPUTS:
-        raise UsageError(f"predictions of the kind {model.output.kind} have no exported form")
-    files = _written(model, folder)
     form = model.form
     decoded = isinstance(form, Program) and form.decoded
+    # What predict.py does not know comes from a script that decodes by itself.
+    if model.output.kind not in _OUTPUTS and not (decoded or isinstance(form, MapsModel)):
+        raise UsageError(f"predictions of the kind {model.output.kind} have no exported form")
+    files = _written(model, folder)
     content = {
         "output": {
             "kind": model.output.kind,
@@ -66,14 +77,27 @@ def write_folder(model: FittedModel, folder: Path) -> ExportedFiles:
     if isinstance(form, FeatureModel) and not files.includes_head:
         content["head"], tensors = _head(form)
         _save(tensors, folder / HEAD)
+    program = form.head if isinstance(form, MapsModel) else form if isinstance(form, Program) else None
+    if isinstance(form, MapsModel):
+        content["head"] = {
+            "kind": "program",
+            "settings": dict(form.head.settings),
+            "maps": [asdict(point) for point in form.points],
+            "modules": [module.stem for module in form.head.modules],
+        }
+        _save(form.head.arrays, folder / HEAD)
+        shutil.copyfile(form.head.script, folder / HEAD_SCRIPT)
+        shutil.copyfile(_STANDALONE / "stage_maps.py", folder / "stage_maps.py")
+    for module in program.modules if program else ():
+        shutil.copyfile(module, folder / module.name)
     # safetensors makes files that their owner alone can read; an exported folder is for others too.
     readable = 0o666 & ~_umask()
     for path in folder.rglob("*.safetensors"):
         path.chmod(readable)
     (folder / SETTINGS).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(files.script, folder / "model.py")
-    shutil.copyfile(Path(__file__).parent / "standalone" / "predict_folder.py", folder / "predict.py")
-    requirements = sorted({"numpy", "safetensors", *files.requirements})
+    shutil.copyfile(_STANDALONE / "predict_folder.py", folder / "predict.py")
+    requirements = sorted({"numpy", "safetensors", *files.requirements, *(program.requirements if program else ())})
     (folder / "requirements.txt").write_text("".join(f"{name}\n" for name in requirements), encoding="utf-8")
     return files
 

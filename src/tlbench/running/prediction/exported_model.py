@@ -20,7 +20,7 @@ from tlbench.contracts.errors import UsageError
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.task import Examples, Modality
 from tlbench.contracts.untrusted.regular_files import read_regular_file
-from tlbench.running.exporting.exported_folder import SETTINGS
+from tlbench.running.exporting.exported_folder import HEAD_SCRIPT, SETTINGS
 from tlbench.running.exporting.standalone.predict_folder import FolderModel
 from tlbench.running.prediction.answers import RowAnswer
 from tlbench.running.prediction.input_forms import InputForm, Kind
@@ -62,16 +62,18 @@ def exported_predictor(folder: Path, inputs: int = 0) -> RowPredictor:
     Raises:
         UsageError: The folder is damaged, or has code that tlbench does not run.
     """
-    script = _installed_script(folder)
+    script = _installed_script(folder, SCRIPT)
     try:
         _check_files(folder)
         settings = json.loads(read_regular_file(folder / SETTINGS, _MOST_SETTINGS))
+        has_program = (settings.get("head") or {}).get("kind") == "program"
+        head_script = _installed_script(folder, HEAD_SCRIPT) if has_program else None
         output, given = settings["output"], settings.get("inputs") or {"count": max(1, inputs), "columns": []}
         form = InputForm(_kind(output), int(given["count"]))
         columns = tuple(tuple(map(str, names)) for names in given["columns"])
         named = output["kind"] in ("classes", "multi-label")
         classes = tuple(map(str, output["names"])) if named else ()
-        model = FolderModel(folder, script)
+        model = FolderModel(folder, script, head_script)
     except UsageError:
         raise
     except MemoryError:
@@ -116,22 +118,22 @@ def _answer(found: dict[str, Any]) -> RowAnswer:
     return RowAnswer(value, confidence, scores)
 
 
-def _installed_script(folder: Path) -> Path:
-    """Returns the file of an installed plugin that is equal to a folder's script.
+def _installed_script(folder: Path, name: str) -> Path:
+    """Returns the file of an installed plugin that is equal to the script of this name in a folder.
 
     Raises:
         UsageError: There is none, or it does not declare that it runs no code of the folder.
     """
     try:
-        content = read_regular_file(folder / SCRIPT, _MOST_SCRIPT)
+        content = read_regular_file(folder / name, _MOST_SCRIPT)
     except OSError as error:
-        raise UsageError(f"{folder / SCRIPT}: cannot be read: {error.strerror or error}") from None
+        raise UsageError(f"{folder / name}: cannot be read: {error.strerror or error}") from None
     for path in _sources():
         # Sizes first: most files need not be read.
         if path.stat().st_size == len(content) and path.read_bytes() == content and MARK in content:
             return path
     raise UsageError(
-        f"{folder / SCRIPT}: is no script of an installed plugin that is safe for folders from elsewhere, and tlbench "
+        f"{folder / name}: is no script of an installed plugin that is safe for folders from elsewhere, and tlbench "
         f"runs no other; if you trust the folder: python {folder / 'predict.py'} < rows.jsonl"
     )
 

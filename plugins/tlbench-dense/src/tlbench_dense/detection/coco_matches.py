@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tlbench_dense.kinds.box_texts import MOST_BOXES, numbers_in
+from tlbench_dense.standalone.box_texts import MOST_BOXES, numbers_in
 
 if TYPE_CHECKING:
     from tlbench.metrics.scored import Scored

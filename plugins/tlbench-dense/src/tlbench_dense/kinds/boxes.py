@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Example, Output, PluginError, Predictions, UsageError
-from tlbench_dense.kinds.box_texts import Box, numbers_in, target_text
+from tlbench_dense.standalone.box_texts import Box, numbers_in, target_text
 
 if TYPE_CHECKING:
+    from tlbench import Card
     from tlbench.contracts.fits.class_scores import ClassReport
+    from tlbench.contracts.kinds.head_size import HeadSize
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
 
-Detector = Literal["fcos", "retinanet"]
-"""The head: torchvision's FCOS (Tian et al. 2019) or RetinaNet (Lin et al. 2017)."""
+Detector = Literal["fcos", "retinanet", "faster-rcnn"]
+"""The head: torchvision's FCOS (Tian et al. 2019), RetinaNet (Lin et al. 2017) or Faster R-CNN (Ren et al. 2015)."""
 _SLACK = 0.01
 """A box may be outside of its image by so many pixels, from rounding."""
+
+_FEW = 1e-3
+"""Share of boxes on which rounding may decide."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Boxes(Output):
     answers: ClassVar[Literal["texts"]] = "texts"
     reads: ClassVar[Literal["map"]] = "map"
     stratified_by: ClassVar[str] = "rarest class"
+    hub_task: ClassVar[str] = "object-detection"
+    predicted: ClassVar[str] = "a box around each object and its class"
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -85,10 +92,10 @@ class Boxes(Output):
         return objects([(target_text(t),) for t in targets]), objects([str(value) for value in predictions.values])
 
     def view(self, encoder: Encoder) -> Encoder:
-        """Returns the encoder with maps of several of its stages as its output."""
+        """Returns the encoder with maps of several of its stages as its output; one that gives its own stays."""
         from tlbench_dense.pyramid.feature_maps import feature_maps
 
-        return feature_maps(encoder)
+        return encoder if getattr(encoder, "gives_own_maps", False) else feature_maps(encoder)
 
     def head(self, encoder: Encoder) -> Head:
         """Returns a new head of torchvision over the maps.
@@ -99,6 +106,24 @@ class Boxes(Output):
         from tlbench_dense.detection.detector_head import DetectorHead
 
         return DetectorHead(encoder, self)
+
+    def differing(self, found: Sequence[Any], own: Sequence[Any]) -> str:
+        """Returns how many boxes have no counterpart, if it is more than one in 1,000.
+
+        A counterpart has the same class, corners within 0.02 pixels (texts round to 0.01), and a score within 1e-5.
+        Where scores are equal to rounding, at the lowest score and at the limit of overlap, rounding decides.
+        """
+        from tlbench_dense.detection.box_differences import unmatched
+
+        pairs = [(numbers_in(one), numbers_in(other)) for one, other in zip(found, own, strict=True)]
+        count, total = sum(unmatched(*pair) for pair in pairs), sum(len(a) + len(b) for a, b in pairs)
+        return f"{count:,} of {total:,} boxes differ" if count > max(1, total * _FEW) else ""
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone."""
+        from tlbench_dense.kinds.head_sizes import box_head_size
+
+        return box_head_size(card, len(self.names), self.decoder)
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport:
         """Returns precision and recall of each class at an overlap of 0.5 and the score with the best F1."""

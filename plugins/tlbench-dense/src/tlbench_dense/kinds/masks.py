@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlbench import Example, Output, PluginError, Predictions, UsageError
-from tlbench_dense.kinds.class_runs import classes_in, size_of
+from tlbench_dense.standalone.class_runs import classes_in, decoded, size_of
 
 if TYPE_CHECKING:
+    from tlbench import Card
     from tlbench.contracts.fits.class_scores import ClassReport
+    from tlbench.contracts.kinds.head_size import HeadSize
     from tlbench.contracts.outputs import Region
     from tlbench.metrics.scored import Scored
     from tlbench.modeling.encoder import Encoder
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 MapDecoder = Literal["linear", "fpn"]
 """The head over the pyramid: a linear layer at each level, or a small feature pyramid network, as UperNet's."""
+
+_FEW = 1e-5
+"""Share of pixels whose two best classes may be equal to rounding."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Masks(Output):
     answers: ClassVar[Literal["texts"]] = "texts"
     reads: ClassVar[Literal["map"]] = "map"
     stratified_by: ClassVar[str] = "rarest class"
+    hub_task: ClassVar[str] = "image-segmentation"
+    predicted: ClassVar[str] = "the class of each pixel"
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= 255:
@@ -73,7 +80,7 @@ class Masks(Output):
 
     def regions(self, width: int, height: int) -> Sequence[Region]:
         """Returns the windows of an image, or the whole image."""
-        from tlbench_dense.pyramid.image_windows import windows
+        from tlbench_dense.standalone.image_windows import windows
 
         return windows(width, height, self.window)
 
@@ -112,6 +119,22 @@ class Masks(Output):
         from tlbench_dense.map_heads.map_head import MapHead
 
         return MapHead(encoder, self)
+
+    def differing(self, found: Sequence[Any], own: Sequence[Any]) -> str:
+        """Returns how many pixels differ, if more than one in 100,000 do: rounding decides between equal classes."""
+        import numpy as np
+
+        pairs = [(decoded(one), decoded(other)) for one, other in zip(found, own, strict=True)]
+        if any(one.shape != other.shape for one, other in pairs):
+            return "a map has another size"
+        count, total = sum(int(np.sum(a != b)) for a, b in pairs), sum(a.size for a, _ in pairs)
+        return f"{count:,} of {total:,} pixels differ" if count > max(1, total * _FEW) else ""
+
+    def head_size(self, card: Card) -> HeadSize:
+        """Returns what the head takes beside a backbone."""
+        from tlbench_dense.kinds.head_sizes import map_head_size
+
+        return map_head_size(card, len(self.names), self.decoder)
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport:
         """Returns precision, recall and F1 (Dice) of the pixels of each class, and the confusion matrix of pixels."""

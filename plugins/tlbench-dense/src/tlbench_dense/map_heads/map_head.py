@@ -13,11 +13,13 @@ from tlbench.metrics.scored import objects
 from tlbench.modeling.data import Data
 from tlbench.modeling.heads.head import Head, Outputs, required_alignment
 from tlbench.modeling.precision import at_least_fp32
-from tlbench_dense.kinds.class_runs import IGNORED, decoded, encoded
-from tlbench_dense.map_heads.map_decoders import FusedMaps, LinearMaps, enlarged
 from tlbench_dense.pyramid.feature_maps import as_feature_maps
+from tlbench_dense.pyramid.maps_export import maps_model
+from tlbench_dense.standalone.class_runs import IGNORED, decoded, encoded
+from tlbench_dense.standalone.map_decoders import enlarged, joined, map_decoder, nearest, rows_of
 
 if TYPE_CHECKING:
+    from tlbench.contracts.exports.forms import MapsModel
     from tlbench.modeling.encoder import Encoder, Hidden
     from tlbench_dense.kinds.masks import Masks
 
@@ -34,8 +36,8 @@ class MapHead(Head):
         self.output = output
         view = as_feature_maps(encoder)
         self.size = view.size
-        kind = LinearMaps if output.decoder == "linear" else FusedMaps
-        self.decoder: nn.Module = kind([level.shape[0] for level in view.levels], len(output.names))
+        channels = [level.shape[0] for level in view.levels]
+        self.decoder: nn.Module = map_decoder(output.decoder, channels, len(output.names))
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> Tensor:
         """Returns logits (B, K, h, w) at the size of the finest map."""
@@ -61,10 +63,7 @@ class MapHead(Head):
         """
         logits = at_least_fp32(logits)
         finite = torch.isfinite(logits).flatten(1).all(1).tolist()
-        # Probabilities of all windows are kept until they are joined, so they stay as small as the finest map.
-        in_full = not self.output.window
-        maps = enlarged(logits, self.size).argmax(1).to(torch.uint8) if in_full else logits.softmax(1).half()
-        rows = list(maps.cpu().numpy())
+        rows = rows_of(logits, self.size, bool(self.output.window))
         return Outputs([row if is_finite else np.full(1, np.nan) for row, is_finite in zip(rows, finite, strict=True)])
 
     def merge(self, outputs: list[Outputs], data: Data) -> Predictions:
@@ -74,8 +73,21 @@ class MapHead(Head):
         of_example: list[list[int]] = [[] for _ in data.examples]
         for row, owner in enumerate(data.owners.tolist()):
             of_example[owner].append(row)
-        texts = [encoded(_joined([(rows[i], alignment[i]) for i in indices])) for indices in of_example]
+        texts = [encoded(joined([(rows[i], alignment[i]) for i in indices])) for indices in of_example]
         return Predictions(data.ids, objects(texts))
+
+    def exportable(self, encoder: Encoder) -> MapsModel:
+        """Returns the decoder as a script that needs torch and torchvision alone.
+
+        Raises:
+            UsageError: The encoder does not say where its maps are.
+        """
+        view, output = as_feature_maps(encoder), self.output
+        settings = {
+            "decoder": output.decoder, "names": list(output.names), "window": output.window, "size": list(self.size),
+            "shapes": [list(level.shape) for level in view.levels],
+        }  # fmt: skip
+        return maps_model(view, "map_head_script.py", settings, self.decoder.state_dict())
 
     def targets(self, data: Data) -> Tensor:
         """Returns the map of each row at the size of the encoder's input, (rows, H, W) uint8.
@@ -97,29 +109,3 @@ class MapHead(Head):
         from tlbench_dense.moving_targets import MovedMap, moving
 
         return moving(data, self.targets(data), MovedMap())
-
-
-def nearest(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns a map of classes of another size, without new classes: of each pixel the one that lies at its centre."""
-    if part.shape == size:
-        return part
-    rows, columns = (
-        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.int64)
-        for old, new in zip(part.shape, size, strict=True)
-    )
-    return part[rows[:, None], columns]
-
-
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Returns the map of classes of an image from those of its windows."""
-    height, width = (max(int(region[side]) for _, region in parts) for side in (3, 2))
-    if len(parts) == 1 and parts[0][0].ndim == 2:
-        return nearest(parts[0][0], (height, width))
-    total = torch.zeros((len(parts[0][0]), height, width))
-    counts = torch.zeros((height, width))
-    for probabilities, region in parts:
-        left, top, right, bottom = region.tolist()
-        window = enlarged(torch.from_numpy(probabilities).float()[None], (bottom - top, right - left))[0]
-        total[:, top:bottom, left:right] += window
-        counts[top:bottom, left:right] += 1
-    return (total / counts).argmax(0).to(torch.uint8).numpy()

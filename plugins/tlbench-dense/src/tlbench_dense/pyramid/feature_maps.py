@@ -10,10 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlbench import PluginError
+from tlbench import PluginError, UsageError
+from tlbench.contracts.exports.forms import StagePoint
 from tlbench.modeling.activations.encoding import in_eval_mode
 from tlbench.modeling.data import Batch
 from tlbench.modeling.encoder import Encoder, Hidden, Stage
+from tlbench.modeling.stages.staged_encoder import StagedEncoder
+from tlbench_dense.standalone.stage_outputs import as_map
 
 SMALLEST_STRIDE = 4
 """Finer maps are left out: their features see little, and they would take most of the memory."""
@@ -136,7 +139,7 @@ class FeatureMaps(Encoder):
         found = dict(zip(stops, self.inner.at_stages(given, stops, start), strict=True))
         if any(hidden.mask is not None or hidden.extras for hidden in found.values()):
             raise PluginError(f"{type(self.inner).__name__} has more than maps between its stages")
-        parts += [_as_map(found[level.stop].x, level.shape).flatten(1) for level in due]
+        parts += [as_map(found[level.stop].x, level.shape).flatten(1) for level in due]
         if stop < end:
             parts.append(found[stop].x.flatten(1))
         return Hidden(torch.cat(parts, dim=1))
@@ -151,6 +154,24 @@ class FeatureMaps(Encoder):
         x = hidden.x if like is None else hidden.x.to(like.dtype)
         parts = x.split(self._sizes(len(self.stages)), dim=1)
         return [part.reshape(len(part), *level.shape) for part, level in zip(parts, self.levels, strict=True)]
+
+    def points(self) -> tuple[StagePoint, ...]:
+        """Returns where the maps of the levels are found in the library's module.
+
+        Raises:
+            UsageError: The encoder does not say where its stages begin.
+        """
+        if not isinstance(self.inner, StagedEncoder):
+            raise UsageError(f"{type(self.inner).__name__} does not say where its stages begin")
+        calls, found = self.inner.calls, []
+        for level in self.levels:
+            if level.stop > len(calls):
+                found.append(StagePoint(""))
+                continue
+            call = calls[level.stop - 1]
+            before = sum(other.path == call.path for other in calls[: level.stop - 1])
+            found.append(StagePoint(call.path, before, call.hidden))
+        return tuple(found)
 
     def pool(self, hidden: Hidden) -> Tensor:
         """Returns the mean over the last map, (B, width)."""
@@ -192,11 +213,3 @@ def _map_shape(x: Tensor, size: tuple[int, int]) -> tuple[int, int, int] | None:
         if height and 0 <= x.shape[1] - height * width <= _MOST_EXTRA_TOKENS:
             return x.shape[2], height, width
     return None
-
-
-def _as_map(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Returns a stage's output as a map (B, C, H, W)."""
-    channels, height, width = shape
-    if x.ndim == 3:
-        return x[:, -height * width :].transpose(1, 2).reshape(len(x), channels, height, width)
-    return x if tuple(x.shape[1:]) == shape else x.permute(0, 3, 1, 2)

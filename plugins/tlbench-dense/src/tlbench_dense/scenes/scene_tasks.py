@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Example, Examples, SplitName, Task, UsageError
-from tlbench_dense.kinds.box_texts import Box
 from tlbench_dense.kinds.boxes import Boxes, Detector
 from tlbench_dense.kinds.masks import MapDecoder, Masks
+from tlbench_dense.standalone.box_texts import Box
 
 if TYPE_CHECKING:
     from tlbench_dense.scenes.scene_rendering import Scene
@@ -43,6 +43,11 @@ class SceneTask(Task):
         for split in SPLITS:
             if getattr(self, split) < 1:
                 raise UsageError(f"{self.name}[{split}={getattr(self, split)}]: choose at least 1 scene")
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """The numbers of scenes."""
+        return {split: getattr(self, split) for split in SPLITS}
 
     def split(self, name: SplitName) -> Examples | None:
         """Returns the scenes of a split; None for the unlabelled split."""
@@ -83,7 +88,7 @@ class DigitMasks(SceneTask):
         """Returns the encoded map of classes."""
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import encoded
+        from tlbench_dense.standalone.class_runs import encoded
 
         classes = np.array([0, *(label + 1 for label in scene.labels)], dtype=np.uint8)
         return encoded(classes[scene.instances])
@@ -97,7 +102,7 @@ class DigitBoxes(SceneTask):
     metrics = ("coco_map", "coco_ap50", "coco_ar100")
     description = "Scenes of handwritten digits on textured ground: a box around each digit"
 
-    decoder: Detector = field(default="fcos", metadata={"help": "the head: fcos, or retinanet"})
+    decoder: Detector = field(default="fcos", metadata={"help": "the head: fcos, retinanet or faster-rcnn"})
 
     @property
     def output(self) -> Boxes:  # type: ignore[override]

@@ -51,8 +51,8 @@ class PixelAccuracy(Metric):
         """Returns the pixels that are right and all that count, (N, 2)."""
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import IGNORED
         from tlbench_dense.scoring.pixel_counts import pixel_pairs
+        from tlbench_dense.standalone.class_runs import IGNORED
 
         rows = [[((w == g) & (w != IGNORED)).sum(), (w != IGNORED).sum()] for w, g in pixel_pairs(scored)]
         return np.array(rows, dtype=np.int64)
@@ -75,8 +75,8 @@ class BoundaryF1(Metric):
         """Returns, for each class, the boundary pixels that are predicted, of these right, true, and of these found."""
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import IGNORED
         from tlbench_dense.scoring.pixel_counts import class_count, pixel_pairs
+        from tlbench_dense.standalone.class_runs import IGNORED
 
         count = class_count(scored)
         rows = np.zeros((len(scored), 4, count), dtype=np.int64)

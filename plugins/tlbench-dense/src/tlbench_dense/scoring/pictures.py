@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlbench.contracts.images.image_file import rgb
-from tlbench_dense.kinds.box_texts import numbers_in
-from tlbench_dense.kinds.class_runs import IGNORED, decoded
+from tlbench_dense.standalone.box_texts import numbers_in
+from tlbench_dense.standalone.class_runs import IGNORED, decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
-from tlbench_dense.kinds.class_runs import IGNORED, classes_in, decoded
+from tlbench_dense.standalone.class_runs import IGNORED, classes_in, decoded
 
 if TYPE_CHECKING:
     from tlbench.metrics.scored import Scored

@@ -145,8 +145,8 @@ def _drawn(entries: Sequence[Any], order: Mapping[int, int], file: Path) -> Draw
     def draw(width: int, height: int) -> np.ndarray:
         import numpy as np
 
-        from tlbench_dense.kinds.class_runs import IGNORED
         from tlbench_dense.sources.coco_shapes import drawn_shape
+        from tlbench_dense.standalone.class_runs import IGNORED
 
         classes = np.zeros((height, width), dtype=np.uint8)
         # Large objects first, so that they do not hide small ones.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tlbench_data.images.image_checks import content_of
 from tlbench_data.images.pinned_folders import checked_digest, folder_at, named_path, path_and_digest
@@ -19,16 +19,16 @@ from tlbench_data.readers.rows import unpaired_surrogate
 
 from tlbench import DataError, Example, Examples, ImageFile, Output, SplitName, Task, UsageError, divide
 from tlbench.data.checks.check_finding import counted
-from tlbench_dense.kinds.box_texts import Box
-from tlbench_dense.kinds.boxes import Boxes
-from tlbench_dense.kinds.class_runs import IGNORED, encoded
-from tlbench_dense.kinds.masks import Masks
+from tlbench_dense.kinds.boxes import Boxes, Detector
+from tlbench_dense.kinds.masks import MapDecoder, Masks
 from tlbench_dense.sources.annotated_images import WHOLE, AnnotatedImage, Annotations, FoundBox, Wanted
 from tlbench_dense.sources.annotation_checks import check_identities, check_names, shown
 from tlbench_dense.sources.coco_files import read_coco
 from tlbench_dense.sources.png_maps import read_masks
 from tlbench_dense.sources.voc_files import read_voc
 from tlbench_dense.sources.yolo_files import read_yolo
+from tlbench_dense.standalone.box_texts import Box
+from tlbench_dense.standalone.class_runs import IGNORED, encoded
 
 Reader = Callable[[Path, Wanted, str], Annotations]
 READERS: Mapping[str, Reader] = {"coco": read_coco, "voc": read_voc, "yolo": read_yolo, "masks": read_masks}
@@ -48,7 +48,7 @@ class AnnotatedFolder(Task):
     name: str
     kind: Literal["", "boxes", "masks"] = option("", "boxes or masks; by default boxes, and masks for masks:")
     names: str = option("", "names of the classes, as a+b+c, for voc, yolo and masks", ("voc", "yolo", "masks"))
-    decoder: str = option("", "the head: fcos or retinanet for boxes, linear or fpn for masks")
+    decoder: str = option("", "the head: fcos, retinanet or faster-rcnn for boxes, linear or fpn for masks")
     window: int = option(0, "side in pixels of windows that images are cut into, for masks; 0 for none")
     faults: Literal["error", "clip", "leave-out"] = option(
         "error", "boxes with a fault: error, clip (cut to the image) or leave-out"
@@ -59,9 +59,10 @@ class AnnotatedFolder(Task):
     modality = "image"
 
     def __post_init__(self) -> None:
-        heads = ("fcos", "retinanet") if self.wanted == "boxes" else ("linear", "fpn")
+        heads = get_args(Detector if self.wanted == "boxes" else MapDecoder)
         if self.decoder and self.decoder not in heads:
-            raise UsageError(f"{self.name}: decoder={self.decoder}: {self.wanted} have {' or '.join(heads)}")
+            listed = f"{', '.join(heads[:-1])} or {heads[-1]}"
+            raise UsageError(f"{self.name}: decoder={self.decoder}: {self.wanted} have {listed}")
         if self.window and self.wanted == "boxes":
             raise UsageError(f"{self.name}: window= is for masks; leave it out")
 
@@ -103,6 +104,15 @@ class AnnotatedFolder(Task):
         read = _read(self)
         sizes = ", ".join(f"{len(images):,} {split}" for split, images in read.splits.items())
         return f"Your images with {self.wanted} of {counted(len(read.classes), 'class', 'classes')}; {sizes}"
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """The numbers of images, of a folder without splits that of all of them.
+
+        Raises:
+            DataError: The annotations cannot be read.
+        """
+        return {split: len(images) for split, images in _read(self).splits.items()}
 
     @property
     def reading_notes(self) -> tuple[str, ...]:

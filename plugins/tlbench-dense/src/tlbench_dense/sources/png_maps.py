@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tlbench import DataError, ImageFile
 from tlbench.contracts.images.image_file import MOST_PIXELS
-from tlbench_dense.kinds.class_runs import IGNORED
 from tlbench_dense.sources.annotated_images import AnnotatedImage, Annotations, Draw, Wanted, listed_names
 from tlbench_dense.sources.yolo_files import paired_folders
+from tlbench_dense.standalone.class_runs import IGNORED
 
 if TYPE_CHECKING:
     import numpy as np

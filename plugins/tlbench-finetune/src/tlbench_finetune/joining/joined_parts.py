@@ -147,7 +147,9 @@ class JoinedParts(GradientStrategy):
             return Resources()
         trained = self.joined["wrap"].trainable(backbone) if "wrap" in self.joined else Trainable()
         writes = task.output.reads == "prompt"
-        needed = estimated(backbone.card(), trained, self.rows_per_step, writes=writes)
+        card = backbone.card()
+        head, examples = task.output.head_size(card), sum(task.sizes.values())
+        needed = estimated(card, trained, self.rows_per_step, writes=writes, head=head, examples=examples)
         return larger(needed, self.joined["start"].resources(backbone, task)) if self.changes_backbone else needed
 
     def begin(self, job: Job) -> Job:

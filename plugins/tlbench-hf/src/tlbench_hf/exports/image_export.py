@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from tlbench import Output, UsageError
-from tlbench.contracts.exports.forms import Exportable, ExportedFiles, FeatureModel
+from tlbench.contracts.exports.forms import Exportable, ExportedFiles, FeatureModel, MapsModel
 from tlbench_hf.exports import image_model_script
 from tlbench_hf.exports.folded_models import folded
 from tlbench_hf.exports.text_export import refuse_other_layers
@@ -23,6 +23,8 @@ def export_image(model: Exportable, output: Output, source: Path, folder: Path) 
     Raises:
         UsageError: transformers has no form for this model.
     """
+    if isinstance(model, MapsModel):
+        return _export_maps(model, source, folder)
     if not isinstance(model, FeatureModel):
         raise UsageError(f"a {type(model).__name__} has no encoder to export")
     if model.adapter is not None:
@@ -35,11 +37,7 @@ def export_image(model: Exportable, output: Output, source: Path, folder: Path) 
     whole = folded(model, output, batch, image=True)
     native: Any = model.encoder.native if whole is None else whole
     refuse_other_layers(native)
-    with quiet():
-        native.save_pretrained(folder)
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    _write(native, source, folder)
     settings = {
         "module": type(native).__module__, "class": type(native).__name__, "readout": model.encoder.readout,
         "includes_head": whole is not None,
@@ -54,3 +52,30 @@ def export_image(model: Exportable, output: Output, source: Path, folder: Path) 
     return ExportedFiles(
         script, settings, whole is not None, "transformers", loading, ("torch", "transformers", "pillow")
     )
+
+
+def _export_maps(model: MapsModel, source: Path, folder: Path) -> ExportedFiles:
+    """Writes the encoder of a head on several stages, with its resizing of whole images."""
+    native: Any = model.encoder.cpu().float().native
+    refuse_other_layers(native)
+    _write(native, source, folder)
+    processor = load_processor(source)
+    name, module = type(native).__name__, type(native).__module__
+    settings = {
+        "module": module, "class": name, "readout": model.encoder.readout, "includes_head": False,
+        "maps": {
+            "size": list(processor.size), "resample": int(processor.resample),
+            "mean": list(processor.normalise.mean), "std": list(processor.normalise.std),
+        },
+    }  # fmt: skip
+    loading = f'from {module} import {name}\nencoder = {name}.from_pretrained("{{folder}}")'
+    script = Path(image_model_script.__file__)
+    return ExportedFiles(script, settings, False, "transformers", loading, ("torch", "transformers", "pillow"))
+
+
+def _write(native: Any, source: Path, folder: Path) -> None:
+    with quiet():
+        native.save_pretrained(folder)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ ROWS = 32
 DATA_ONLY = True
 
 
-def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:
-    """Returns a function from rows of one RGB image to logits (N, K) or features (N, D)."""
+def load(folder: Path, settings: dict[str, Any]) -> Any:
+    """Returns a function from rows of one RGB image to logits (N, K) or features (N, D).
+
+    For a head on maps it returns the model, and a function to its last hidden state.
+    """
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     if not settings["module"].startswith("transformers."):
@@ -28,6 +31,8 @@ def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[
     pooled = settings["readout"] == "pooler"
     options = {"add_pooling_layer": pooled} if "add_pooling_layer" in inspect.signature(kind).parameters else {}
     model = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **options).eval()
+    if maps := settings.get("maps"):
+        return model, lambda rows: model(pixel_values=_whole([row[0] for row in rows], maps)).last_hidden_state
     processor: Any = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
 
     def predict(rows: Sequence[Sequence[Any]]) -> Any:
@@ -40,6 +45,15 @@ def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[
         return np.concatenate([part.float().numpy() for part in found])
 
     return predict
+
+
+def _whole(images: Sequence[Any], settings: dict[str, Any]) -> torch.Tensor:
+    """Returns the pixels of whole images, each side resized on its own."""
+    height, width = settings["size"]
+    resized = [np.asarray(image.resize((width, height), settings["resample"])) for image in images]
+    pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(settings[name]).view(-1, 1, 1) for name in ("mean", "std"))
+    return (pixels - mean) / std
 
 
 def _readout(output: Any, model: Any, name: str) -> Any:

@@ -72,6 +72,7 @@ class HFVision(Backbone):
             source=unloaded.source,
             revision=unloaded.revision,
             positions=_patches(config),
+            image_side=side if isinstance(side := config.get("image_size"), int) else None,
             trained_on=datasets_in(folder),
         )
 

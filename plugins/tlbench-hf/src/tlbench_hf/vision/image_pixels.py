@@ -53,9 +53,15 @@ class Processor:
         from PIL import Image as Images
 
         height, width = self.size
+        return np.asarray(image.resize((width, height), Images.Resampling(self.resample))).transpose(2, 0, 1)
+
+    @property
+    def resample(self) -> int:
+        """Pillow's number of the interpolation; bicubic if the settings have none."""
+        from PIL import Image as Images
+
         resample = getattr(self.library, "resample", None)
-        resized = image.resize((width, height), Images.Resampling.BICUBIC if resample is None else resample)
-        return np.asarray(resized).transpose(2, 0, 1)
+        return int(Images.Resampling.BICUBIC if resample is None else resample)
 
 
 @lru_cache(maxsize=8)

@@ -11,14 +11,14 @@ from typing import Any
 from safetensors.torch import save_file
 
 from tlbench import UsageError
-from tlbench.contracts.exports.forms import ExportedFiles, FeatureModel
+from tlbench.contracts.exports.forms import ExportedFiles, FeatureModel, MapsModel
 from tlbench_timm.exports.network_recipe import NetworkRecipe
 
 LOADING = "# timm has no model of this name: predict.py builds it"
 
 
 def export_network(
-    model: FeatureModel, folder: Path, recipe: NetworkRecipe, data_config: Mapping[str, Any], title: str
+    model: FeatureModel | MapsModel, folder: Path, recipe: NetworkRecipe, data_config: Mapping[str, Any], title: str
 ) -> ExportedFiles:
     """Writes weights, and the recipe that builds the network; the arguments are those of `export_image`.
 
@@ -37,6 +37,7 @@ def export_network(
     settings = {
         "module": recipe.module if recipe.module.startswith("timm.") else "network", "function": recipe.function,
         "arguments": dict(recipe.arguments), "transform": dict(data_config),
+        "maps": isinstance(model, MapsModel),
     }  # fmt: skip
     script = Path(__file__).with_name("network_script.py")
     return ExportedFiles(script, settings, False, "timm", LOADING, ("timm", "torch"))

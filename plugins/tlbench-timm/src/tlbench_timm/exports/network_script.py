@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from safetensors.torch import load_file
 ROWS = 32
 
 
-def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[Any]]], Any]:
-    """Returns a function from rows of one RGB image to features (N, D)."""
+def load(folder: Path, settings: dict[str, Any]) -> Any:
+    """Returns a function from rows of one RGB image to features (N, D).
+
+    For a head on maps it returns the network, and a function to its last map.
+    """
     model = _module(folder, settings["module"]).__dict__[settings["function"]](**settings["arguments"]).eval()
     model.load_state_dict(load_file(folder / "model.safetensors"))
     transform: Any = timm.data.create_transform(**settings["transform"], is_training=False)
@@ -27,10 +30,11 @@ def load(folder: Path, settings: dict[str, Any]) -> Callable[[Sequence[Sequence[
         for start in range(0, len(rows), ROWS):
             pixels = torch.stack([transform(row[0]) for row in rows[start : start + ROWS]])
             with torch.inference_mode():
-                found.append(model.forward_head(model.forward_features(pixels), pre_logits=True).numpy())
+                x = model.forward_features(pixels)
+                found.append(x.numpy() if settings["maps"] else model.forward_head(x, pre_logits=True).numpy())
         return np.concatenate(found)
 
-    return predict
+    return (model, predict) if settings["maps"] else predict
 
 
 def _module(folder: Path, name: str) -> Any:

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from tlbench import Output, UsageError
-from tlbench.contracts.exports.forms import DenseHead, Exportable, ExportedFiles, FeatureModel
+from tlbench.contracts.exports.forms import DenseHead, Exportable, ExportedFiles, FeatureModel, MapsModel
 from tlbench_timm.exports.network_export import export_network
 from tlbench_timm.exports.network_recipe import NetworkRecipe
+from tlbench_timm.pixels import WHOLE
 
 LOADING = 'import timm\nmodel = timm.create_model("local-dir:{folder}", pretrained=True)'
 
@@ -42,10 +43,12 @@ def export_image(
     Raises:
         UsageError: timm has no form for this model.
     """
-    if not isinstance(model, FeatureModel) or model.encoder.underlying is not model.encoder:
+    if not isinstance(model, FeatureModel | MapsModel) or model.encoder.underlying is not model.encoder:
         raise UsageError(f"{title}: the head reads other stages than the last one, for which timm has no form")
-    if model.adapter is not None:
+    if isinstance(model, FeatureModel) and model.adapter is not None:
         raise UsageError("adapters of image models are merged: leave --adapter out")
+    if isinstance(model, MapsModel):
+        data_config = {**data_config, **WHOLE}
     if recipe is not None:
         return export_network(model, folder, recipe, data_config, title)
     native: Any = model.encoder.cpu().float().native
@@ -53,6 +56,7 @@ def export_image(
     if not timm.is_model(architecture):
         raise UsageError(f"{title}: {type(native).__name__} is no model of timm, which could not load it")
     _refuse_other_layers(native, architecture, title)
+    has_maps = isinstance(model, MapsModel)
     includes_head = isinstance(model.head, DenseHead) and _became_classifier(native, model.head)
     config: dict[str, Any] = {"pretrained_cfg": {**data_config, "input_size": list(data_config["input_size"])}}
     if includes_head and output.classes:
@@ -63,7 +67,9 @@ def export_image(
         native, str(folder), model_config=config, safe_serialization=True, data_config=dict(data_config)
     )
     script = Path(__file__).with_name("timm_model_script.py")
-    return ExportedFiles(script, {}, includes_head, "timm", LOADING, ("timm", "torch"))
+    # timm's settings have no form for squashing, which the script is told of.
+    settings = {"maps": True, "transform": WHOLE} if has_maps else {}
+    return ExportedFiles(script, settings, includes_head, "timm", LOADING, ("timm", "torch"))
 
 
 def _became_classifier(native: Any, head: DenseHead) -> bool:

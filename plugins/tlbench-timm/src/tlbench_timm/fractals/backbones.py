@@ -61,6 +61,8 @@ class FractalBackbone(ImageBackbone):
             pretraining_data="" if self.random is not None else _pretraining_data(recipe),
             source="tlbench-timm",
             revision=header["__metadata__"]["recipe_digest"],
+            image_side=self.size,
+            maps=((4, 32), (8, 48), (16, 192), (32, 96)) if "resnet" in self.name else ((16, 64),) * 4,
         )
 
     def data_config(self) -> Mapping[str, Any]:

@@ -23,7 +23,12 @@ N_BEST, LONGEST_ANSWER = 20, 30
 class FolderModel:
     """The model of a folder, from rows to predictions."""
 
-    def __init__(self, folder: str | Path | None = None, script: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        script: str | Path | None = None,
+        head_script: str | Path | None = None,
+    ) -> None:
         self.folder = Path(folder) if folder else Path(__file__).resolve().parent
         content = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
         self.output: dict[str, Any] = content["output"]
@@ -31,21 +36,29 @@ class FolderModel:
         self.head: dict[str, Any] | None = content["head"]
         self.decoded: bool = content["decoded"]
         self.tensors: dict[str, Any] = {}
-        if self.head:
+        self.has_program = bool(self.head) and self.head["kind"] == "program"
+        if self.head and not self.has_program:
             from safetensors.numpy import load_file
 
             self.tensors = load_file(self.folder / "head.safetensors")
-        spec = importlib.util.spec_from_file_location("exported_model", script or self.folder / "model.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        self.model = module.load(self.folder, content["model"])
+        self.model = loaded("exported_model", script or self.folder / "model.py").load(self.folder, content["model"])
+        if self.head and self.has_program:
+            reading = loaded("stage_maps", Path(__file__).with_name("stage_maps.py"))
+            maps = reading.StageMaps(*self.model, self.head["maps"])
+            path = Path(head_script or self.folder / "head.py")
+            names = [name for name in self.head["modules"] if name.isidentifier()]
+            modules = {name: loaded(name, path.with_name(f"{name}.py")) for name in names}
+            self.model = loaded("exported_head", path).load(self.folder, self.head["settings"], maps, modules)
 
     def __call__(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-        """Returns for each row {"label", "scores"}, {"labels", "scores"}, {"value"}, {"tags"} or {"text"}."""
+        """Returns for each row {"label", "scores"}, {"labels", "scores"}, {"value"}, {"tags"} or {"text"}.
+
+        A model with a head.py adds what else it knows to the text.
+        """
         if self.output["modality"] == "image":
             rows = [[opened(row[0])] for row in rows]
+        if self.has_program:
+            return list(self.model(rows))
         if self.head and self.head["pairs"] == "separate":
             return self._decoded(rows, pair_features(*(self.model([[row[i]] for row in rows]) for i in range(2))))
         return self._decoded(rows, self.model(rows))
@@ -88,7 +101,9 @@ class FolderModel:
         kind, names = self.output["kind"], self.output["names"]
         if kind == "token-classes":
             return {"tags": [names[tag] for tag in value]}
-        if kind in ("text", "span", "scalar"):
+        if isinstance(value, dict):
+            return value
+        if kind == "scalar" or scores is None:
             return {"value" if kind == "scalar" else "text": value}
         shares = {name: float(share) for name, share in zip(names, scores, strict=True)}
         if kind == "multi-label":
@@ -130,6 +145,16 @@ class FolderModel:
         votes = np.zeros((len(features), len(self.output["names"])))
         np.add.at(votes, (np.arange(len(features))[:, None], targets[nearest]), weights)
         return votes
+
+
+def loaded(name: str, path: str | Path) -> Any:
+    """Returns a Python file as a module."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def opened(path: str) -> Any:

@@ -1,10 +1,14 @@
-"""Modules that turn the maps of a pyramid into logits of classes at the resolution of its finest map."""
+"""Modules that turn the maps of a pyramid into logits of classes, and logits into maps of classes of images.
+
+The file imports no tlbench, and `tlbench export` copies it into the folder of a model.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -70,3 +74,51 @@ def enlarged(x: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def map_decoder(kind: str, channels: Sequence[int], classes: int) -> nn.Module:
+    """Returns a decoder with random weights; `kind` is "linear" or "fpn"."""
+    return LinearMaps(channels, classes) if kind == "linear" else FusedMaps(channels, classes)
+
+
+def rows_of(logits: Tensor, size: tuple[int, int], in_windows: bool) -> list[np.ndarray]:
+    """Returns a map per row: classes (H, W) in uint8 or, for windows, probabilities (K, h, w) in fp16.
+
+    Args:
+        logits: (B, K, h, w).
+        size: H and W.
+        in_windows: Whether the rows are windows of images.
+    """
+    # Probabilities of all windows are kept until they are joined, so they stay as small as the finest map.
+    maps = logits.softmax(1).half() if in_windows else enlarged(logits, size).argmax(1).to(torch.uint8)
+    return list(maps.cpu().numpy())
+
+
+def nearest(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns a map of classes of another size, without new classes: of each pixel the one that lies at its centre."""
+    if part.shape == size:
+        return part
+    rows, columns = (
+        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.int64)
+        for old, new in zip(part.shape, size, strict=True)
+    )
+    return part[rows[:, None], columns]
+
+
+def joined(parts: Sequence[tuple[np.ndarray, Sequence[int]]]) -> np.ndarray:
+    """Returns the map of classes of an image from those of its windows.
+
+    Args:
+        parts: For each window its entry of `rows_of`, and left, top, right and bottom in pixels of the image.
+    """
+    height, width = (max(int(region[side]) for _, region in parts) for side in (3, 2))
+    if len(parts) == 1 and parts[0][0].ndim == 2:
+        return nearest(parts[0][0], (height, width))
+    total = torch.zeros((len(parts[0][0]), height, width))
+    counts = torch.zeros((height, width))
+    for probabilities, region in parts:
+        left, top, right, bottom = map(int, region)
+        window = enlarged(torch.from_numpy(probabilities).float()[None], (bottom - top, right - left))[0]
+        total[:, top:bottom, left:right] += window
+        counts[top:bottom, left:right] += 1
+    return (total / counts).argmax(0).to(torch.uint8).numpy()

@@ -64,6 +64,27 @@ def prediction_text(boxes: np.ndarray) -> str:
     return json.dumps(rows, separators=(",", ":"))
 
 
+def named_prediction(
+    boxes: np.ndarray, size: Sequence[int], image: tuple[int, int], names: Sequence[str]
+) -> dict[str, Any]:
+    """Returns predicted boxes as {"text", "found"}: as they are stored, and with the names of their classes.
+
+    Args:
+        boxes: (n, 6): class, corners in pixels of the input, and score.
+        size: Height and width of the input.
+        image: Width and height of the image.
+        names: The names of the classes.
+    """
+    import numpy as np
+
+    across, down = size[1] / image[0], size[0] / image[1]
+    real = boxes.astype(np.float64)
+    real[:, 1:5] /= [across, down, across, down]
+    text = prediction_text(real)
+    found = [{"label": names[row[0]], "score": row[5], "box": row[1:5]} for row in json.loads(text)]
+    return {"text": text, "found": found}
+
+
 def numbers_in(text: str) -> np.ndarray:
     """Returns the rows of a text, (n, 6) float64; an empty text has none.
 
