@@ -132,7 +132,9 @@ def _use(facts: ExportFacts) -> list[str]:
     loading = facts.files.loading.replace("{folder}", "FOLDER")
     code = f"from predict import FolderModel  # in this folder\nFolderModel()([{row}])"
     parts = ["## Use", f"```python\n{loading}\n```"]
-    if not facts.files.includes_head and facts.files.library != "numpy":
+    if facts.files.remark:
+        parts.append(facts.files.remark)
+    elif not facts.files.includes_head and facts.files.library != "numpy":
         parts.append("That is the encoder. The head, in `head.safetensors`, is applied by `predict.py`:")
     else:
         parts.append("The same with the labels and probabilities that were measured, and without any other setting:")
