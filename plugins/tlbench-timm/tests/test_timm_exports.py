@@ -160,5 +160,5 @@ def test_a_network_that_timm_does_not_have_is_built_by_the_folder(backbone, tmp_
 )
 def test_a_folder_names_no_other_code_than_that_of_its_network(changed, tmp_path):
     settings = {"module": "network", "function": "ResNet", "arguments": {"depth": 20}, "transform": {}, **changed}
-    with pytest.raises(ValueError, match="no network that this script knows|takes no argument"):
+    with pytest.raises(ValueError, match=r"no network that this script knows|takes no argument"):
         network_script.load(tmp_path, settings)
