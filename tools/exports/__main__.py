@@ -104,7 +104,7 @@ def export_case(case: ExportCase, out: Path, to: Path) -> StoredAnswers:
     values, scores = cell.values[0], None if cell.scores is None else cell.scores[0]
     if case.kind == "token-classes":
         values = _numbers_of_tags(values, output)
-    export_winner(winner, to, keep_adapter=case.keeps_adapter)
+    export_winner(winner, to, keep_adapter=case.keeps_adapter, onnx=case.with_onnx)
     images = to.with_name(f"{to.name}-images")
     images.mkdir()
     order = {example.id: number for number, example in enumerate(examples)}

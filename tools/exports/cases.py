@@ -19,6 +19,7 @@ class ExportCase:
     call: str
     """The name of a function of `fresh_process.py`; "predict.py" for the script in the folder alone."""
     keeps_adapter: bool = False
+    with_onnx: bool = False
 
 
 _POOLER = "minilm-l3[readout=pooler]"
@@ -27,6 +28,7 @@ CASES: Mapping[str, ExportCase] = MappingProxyType({
     "classes": ExportCase("classes", _REVIEWS, _POOLER, "full-finetune", "text_classification"),
     "classes, mean pooling": ExportCase("classes", _REVIEWS, "minilm-l3", "linear-probe", "sentence_transformers"),
     "classes, adapter merged": ExportCase("classes", _REVIEWS, _POOLER, "lora", "text_classification"),
+    "classes, ONNX": ExportCase("classes", _REVIEWS, "minilm-l3", "mlp-probe", "onnx_runtime", with_onnx=True),
     "classes, word counts": ExportCase("classes", _REVIEWS, None, "tfidf", "predict.py"),
     "several labels": ExportCase(
         "multi-label", "csv:topics.csv[text=text,label=praise+blame+odd]", _POOLER, "full-finetune",

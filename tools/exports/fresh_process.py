@@ -44,6 +44,18 @@ def sentence_transformers(folder: Path, rows: list[list[Any]]) -> list[dict[str,
     return _named(logits, json.loads((folder / "model.json").read_text())["output"]["names"])
 
 
+def onnx_runtime(folder: Path, rows: list[list[Any]]) -> list[dict[str, Any]]:
+    """Classes by ONNX Runtime alone, of what the folder's tokenizer makes of the rows."""
+    import onnxruntime
+    import transformers
+
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    batch = tokenizer([row[0] for row in rows], padding=True, truncation=True, return_tensors="np")
+    (logits,) = session.run(None, {one.name: batch[one.name].astype(np.int64) for one in session.get_inputs()})
+    return _named(logits, json.loads((folder / "model.json").read_text())["output"]["names"])
+
+
 def token_classification(folder: Path, rows: list[list[Any]]) -> list[dict[str, Any]]:
     """A tag of each word, read at the word's first token."""
     import transformers
@@ -147,7 +159,8 @@ def _named(logits: Any, names: list[str]) -> list[dict[str, Any]]:
 CALLS = {
     one.__name__: one
     for one in (
-        text_classification, sentence_transformers, token_classification, peft_words, question_answering, seq2seq, timm,
+        text_classification, sentence_transformers, onnx_runtime, token_classification, peft_words, question_answering,
+        seq2seq, timm,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`tlbench map`: principal components of the features of test examples, kept beside the records and drawn in the page."""
+"""`tlbench map`: principal components of test examples' features, kept beside the records and drawn in the page."""
 
 import json
 
