@@ -1,4 +1,4 @@
-"""The short form of `make test-exports`: a winner is exported and loaded by transformers in an environment without tlbench."""
+"""The short form of `make test-exports`: transformers loads an exported winner in an environment without tlbench."""
 
 import sys
 from pathlib import Path

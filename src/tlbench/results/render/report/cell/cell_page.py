@@ -30,6 +30,7 @@ _MOST_CLASSES = 20
 _MOST_PAIRS = 20
 
 
+PARALLEL = "Each line is a trial through its hyperparameters; darker is better, and the thick line is the winner."
 _SCORE_HEADINGS = ("metric", "seed", "score", "95% interval", "examples")
 
 
@@ -114,7 +115,7 @@ class CellPage:
             search_chart(self.record, self.text, better),
             learning_chart(self.record, self.text),
             loss_chart(self.record),
-            KeyedChart("Hyperparameters", drawing(parallel), ()) if parallel else None,
+            KeyedChart("Hyperparameters", drawing(parallel), (), PARALLEL) if parallel else None,
         ]
         return [chart for chart in found if chart is not None]
 
