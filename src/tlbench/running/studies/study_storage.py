@@ -72,7 +72,7 @@ def _start_of(search: StoredSearch) -> datetime:
     try:
         return datetime.fromisoformat(search.started).astimezone().replace(tzinfo=None)
     except (ValueError, OverflowError, OSError):
-        return datetime.now()  # noqa: DTZ005 Optuna's times have no zone
+        return datetime.now()
 
 
 def _row(result: FitResult | None) -> Row:
