@@ -91,7 +91,7 @@ class Job:
     notes: dict[str, float] = field(default_factory=dict)
     """Numbers to keep in the trial's record, such as the epochs run or the best step."""
     losses: list[tuple[int, float]] = field(default_factory=list)
-    """Steps and training losses, a few over the whole fit, to keep in the record of a final fit;
+    """Steps and training losses, a few over the whole fit, which the records of final fits keep;
     `tlbench.training.train` replaces them by its own."""
     searched: Mapping[str, float] = field(default_factory=dict)
     """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means

@@ -118,7 +118,7 @@ def run_fits(
             outcome,
             {
                 **named,
-                "history": _history(report, job, purpose),
+                "history": _history(report, job),
                 "train_examples": given.get(fit.seed, 0),
                 "validation_examples": held_out.get(fit.seed, 0),
                 "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation.get(fit.seed)}),
@@ -129,9 +129,9 @@ def run_fits(
     ]
 
 
-def _history(report: ProgressReporter, job: Job | None, purpose: FitPurpose) -> tuple[Point, ...]:
-    """Returns the reports of a fit in order of steps; of a final fit, also its training losses, without scores."""
-    kept = job.losses if job is not None and purpose == "final" else []
+def _history(report: ProgressReporter, job: Job | None) -> tuple[Point, ...]:
+    """Returns the reports of a fit in order of steps, and its training losses, which are points without scores."""
+    kept = job.losses if job is not None else []
     losses = [Point(int(step), loss=float(loss)) for step, loss in kept if math.isfinite(loss)]
     return tuple(sorted([*report.points, *losses], key=lambda point: point.step))
 
