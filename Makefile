@@ -34,6 +34,8 @@ LOWEST := .venv-lowest
 PLAIN := -e . $(patsubst %/pyproject.toml,-e %,$(wildcard plugins/*/pyproject.toml))
 PORTABLE := tests/upgrade tests/contracts tests/api tests/running/verification tests/running/executors tests/cli/shell \
 	tests/results/records tests/results/submissions
+# Libraries that load exported models, without tlbench.
+EXPORTS := .venv-exports
 # What builds and checks distributions, apart from what they are tested with.
 RELEASE := .venv-release
 # The tools that look up vulnerabilities, apart from what they look at.
@@ -67,6 +69,9 @@ test-services: $(SERVICES)/.installed env  ## With the services themselves: MLfl
 	@HF_HUB_OFFLINE=1 PYTHONPATH=$(SERVICES_PATH) $(SERVICES)/bin/python -m pytest -q $(SERVICE_TESTS) $(ARGS)
 	@tools/services.sh install
 	@$(THREADS)=$(OMP_NUM_THREADS) $(PYTEST) -q -m "soak or not soak" --timeout 3600 plugins/tlbench-slurm/tests tests/running/sharing $(ARGS)
+
+test-exports: $(EXPORTS)/.installed env  ## A winner of each kind exported, and loaded without tlbench by the libraries' own calls. ARGS="--only spans".
+	@HF_HUB_OFFLINE=1 $(THREADS)=$(OMP_NUM_THREADS) $(BIN)/python -m tools.exports --python $(EXPORTS)/bin/python $(ARGS)
 
 audit: env $(AUDIT)/.installed  ## Known vulnerabilities of the pinned versions; all components (SBOM) in build/sbom.json.
 	@$(AUDIT)/bin/python -m tools.audit --environment $(VENV) $(ARGS)
@@ -185,7 +190,7 @@ site: env  ## All committed leaderboards as pages for a browser, in build/site.
 	@$(BIN)/python -m tools.leaderboards.site build/site
 
 clean:  ## Remove what was made; results in tlbench-results stay.
-	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(AUDIT) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) $(SERVICES) $(RELEASE) $(AUDIT) $(LOWEST) $(EXPORTS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RELEASE)/.installed: Makefile $(STAMP)
@@ -197,6 +202,12 @@ $(SERVICES)/.installed: Makefile $(STAMP)
 	@test -x $(SERVICES)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SERVICES)
 	@$(UV) pip install --quiet --python $(SERVICES)/bin/python "mlflow>=3.10" "wandb>=0.20" msgspec numpy pandas pluggy pyarrow \
 		pytest pytest-timeout
+	@touch $@
+
+$(EXPORTS)/.installed: Makefile $(STAMP)
+	@test -x $(EXPORTS)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(EXPORTS)
+	@$(UV) pip install --quiet --python $(EXPORTS)/bin/python -c constraints.txt numpy onnxruntime peft pillow safetensors \
+		sentence-transformers timm torch transformers
 	@touch $@
 
 $(AUDIT)/.installed: Makefile $(STAMP)

@@ -152,6 +152,17 @@ def test_a_backbone_that_predicts_too_slowly_is_left_out(finds):
     assert all(0 < one.p50_seconds <= one.p95_seconds and one.repetitions >= 5 for one in measured)
 
 
+def test_the_saved_model_of_the_winner_is_measured_too(finds):
+    asked = finds.asked(max_latency_ms=60_000.0, strategies=("toy-tune",))
+    answer = find(replace(asked, settings=replace(asked.settings, keep_models="best-seed")), Recorder())
+    (note,) = [note for note in answer.notes if note.startswith("the saved model predicts in ")]
+    assert note.endswith("(95% points): within 60000 ms")
+    # It is the model with the trained head, measured by itself, and kept for a process that goes on.
+    measured = finds.folder(max_latency_ms=60_000.0, strategies=("toy-tune",)).latencies()
+    assert set(measured) == {"toy", answer.winner.cell}
+    assert all([one.rows for one in found] == [1, 32] for found in measured.values())
+
+
 def test_measuring_latencies_ends_with_its_share_of_the_time(finds):
     finds.folder(max_latency_ms=1000).clock.write_text("1100\n")  # of an hour
     with pytest.raises(UsageError, match="its latency could not be measured within the time"):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.results.conftest import answers, cell
 from tests.results.stored import committed
+from tests.untrusted.hostile_texts import ALL_HOSTILE
 from tlbench.api.html_tables import board_html
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
@@ -21,11 +22,11 @@ from tlbench.contracts.record import FitResult, Provenance, Record
 from tlbench.contracts.tracking.tracked_run import TrackedRun
 from tlbench.results.render.escaping import ESCAPES, is_invisible
 from tlbench.system.integrity.sealed_json import unsealed
-from tlbench.testing.conformance.media import HOSTILE, taken_for_commands
+from tlbench.testing.conformance.media import taken_for_commands
 from tlbench.testing.conformance.renderer import example_page
 
-EVERYTHING = " ".join(HOSTILE.values())
-ATTACKS = {**HOSTILE, "all at once": EVERYTHING, "a long text": "x" * 100_000, "accents": "e" + "\u0301" * 5000}
+EVERYTHING = " ".join(ALL_HOSTILE.values())
+ATTACKS = {**ALL_HOSTILE, "all at once": EVERYTHING, "a long text": "x" * 100_000, "accents": "e" + "\u0301" * 5000}
 WORST = ("all at once", "terminal escapes", "a long text")
 COMMANDS = (
     ("leaderboard", "--all"),
@@ -105,9 +106,9 @@ def test_a_suite_with_hostile_keys_and_values(capsys, tmp_path, kind):
         assert not seen(said.err + said.out)
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", ALL_HOSTILE)
 def test_a_table_in_a_notebook_is_text(kind):
-    found = taken_for_commands("html", board_html(example_page(HOSTILE[kind])), board_html(example_page()))
+    found = taken_for_commands("html", board_html(example_page(ALL_HOSTILE[kind])), board_html(example_page()))
     # A notebook shows what is between two dollar signs as a formula, so those of names are wrapped.
     assert {*found} <= {"<span>", "</span>"}
 
@@ -125,12 +126,15 @@ def test_what_trackers_get_is_one_line(kind):
         assert not any("\n" in one or len(one) > 500 for one in shown)
 
 
-FORMULA = re.compile(r"[=+@\t]")
+FORMULA = re.compile(r"[=+@|\t\uff1d]")
 
 
-@pytest.mark.parametrize("kind", ["a formula", "a formula with a plus", "a formula with an at", "tabs"])
+SPREADSHEETS = [kind for kind in ALL_HOSTILE if "spreadsheet" in kind or kind.startswith("a formula") or kind == "tabs"]
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
 def test_no_cell_of_a_printed_table_is_a_formula(capsys, tmp_path, kind):
-    of = cell(task=HOSTILE[kind], strategy=HOSTILE[kind], backbone=HOSTILE[kind])
+    of = cell(task=ALL_HOSTILE[kind], strategy=ALL_HOSTILE[kind], backbone=ALL_HOSTILE[kind])
     committed(tmp_path / "out", [(of, answers(n=40))])
     assert _main(["leaderboard", "--all", "-f", "csv", "--out", str(tmp_path / "out")]) == 0
     cells = [one for line in capsys.readouterr().out.splitlines() for one in line.split('","')]

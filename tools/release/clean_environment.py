@@ -50,7 +50,8 @@ def linked_environment(folder: Path, wheels: Iterable[Path], uv: str = "uv") -> 
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     (Path(own) / "linked.pth").write_text(f"{linked}\n")
-    _install(environment, uv, ["--no-deps", "--offline", *map(str, wheels)])
+    if names := [str(wheel) for wheel in wheels]:
+        _install(environment, uv, ["--no-deps", "--offline", *names])
     return environment
 
 

@@ -242,6 +242,33 @@ def test_pipelines_of_transformers_load_the_folders(folders):
         assert answer[0]["label"] == ("dark", "bright")[value]
 
 
+def test_a_readout_that_transformers_has_no_class_for_is_a_folder_of_sentence_transformers(folders):
+    from safetensors.torch import load_file
+
+    # As the library's modules compute, which are tried themselves by `make test-exports`.
+    for name, layers in {"mean": 1, "mlp": 2}.items():
+        one = folders[name]
+        modules = json.loads((one.folder / "modules.json").read_text())
+        assert [part["type"].rpartition(".")[2] for part in modules] == ["Transformer", "Pooling", *["Dense"] * layers]
+        pooling = json.loads((one.folder / "1_Pooling" / "config.json").read_text())
+        assert [key for key, value in pooling.items() if value is True] == ["pooling_mode_mean_tokens"]
+        encoder = transformers.AutoModel.from_pretrained(one.folder).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(one.folder)
+        batch = tokenizer([row[0] for row in one.rows], padding=True, truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            x, mask = encoder(**batch).last_hidden_state, batch["attention_mask"][..., None]
+            x = (x * mask).sum(1) / mask.sum(1)
+            for number in range(2, 2 + layers):
+                config = json.loads((one.folder / f"{number}_Dense" / "config.json").read_text())
+                tensors = load_file(one.folder / f"{number}_Dense" / "model.safetensors")
+                x = torch.nn.functional.linear(x, tensors["linear.weight"], tensors["linear.bias"])
+                x = torch.nn.functional.gelu(x) if config["activation_function"].endswith("GELU") else x
+        np.testing.assert_allclose(x.softmax(1).numpy(), one.own.scores, atol=1e-5)
+    # Another head, or one on two texts, is not among the modules; a readout of all stages has none.
+    assert all("embeddings = model.encode" in folders[name].files.loading for name in ("nearest", "separate"))
+    assert folders["layers"].files.library == "transformers"
+
+
 def test_words_of_short_sentences_have_the_tags_of_the_pipeline(folders):
     tags = folders["tags"]
     pipe = transformers.pipeline("token-classification", model=str(tags.folder), ignore_labels=[])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tlbench_finetune.plugin import tlbench_strategies as finetuning_strategies
 from tlbench_timm.backbone import TimmBackbone
+from tlbench_timm.exports import network_script
 from tlbench_timm.loading import staged
 from tlbench_timm.local_backbones import CifarResNet, MobileNetV1
 
 from tlbench import Classes, Example, Examples, Output, Predictions, Protocol, Scalar, Task, UsageError
 from tlbench.contracts.exports.forms import DenseHead, FeatureModel
 from tlbench.running.exporting.exported_check import predictions_without_tlbench
+from tlbench.running.prediction.exported_model import exported_predictor
+from tlbench.running.prediction.row_files import InputRow
 from tlbench.testing.exports.exported_predictions import exported
 from tlbench.testing.jobs import Rehearsal
 
@@ -133,3 +137,28 @@ def test_a_network_that_timm_does_not_have_is_built_by_the_folder(backbone, tmp_
     own = tmp_path / "model" / "network.py"
     assert own.is_file() == (backbone.name == "cifar-resnet20")
     assert not own.is_file() or "tlbench" not in own.read_text()
+    # `tlbench predict FOLDER` builds it by the installed plugin, and runs no code of the folder.
+    if own.is_file():
+        own.write_text("raise SystemExit('this ran')\n")
+    (tmp_path / "model" / "inputs").rename(tmp_path / "inputs")
+    predictor = exported_predictor(tmp_path / "model")
+    images = [tmp_path / "inputs" / Path(row[0]).name for row in written.rows]
+    rows = [InputRow(number, {"0": str(path)}) for number, path in enumerate(images, 1)]
+    answers = [answer for _, answer in predictor.predict(rows, (("0",),), tmp_path)]
+    found = [[answer.probabilities[name] for name in CLASSES.names] for answer in answers]
+    np.testing.assert_allclose(found, written.own.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"module": "os", "function": "system", "arguments": {"command": "true"}},
+        {"arguments": {"depth": 20, "other": 1}},
+        {"arguments": {"depth": 10**9}},
+        {"arguments": {"depth": {"file": "weights.pth"}}},
+    ],
+)
+def test_a_folder_names_no_other_code_than_that_of_its_network(changed, tmp_path):
+    settings = {"module": "network", "function": "ResNet", "arguments": {"depth": 20}, "transform": {}, **changed}
+    with pytest.raises(ValueError, match=r"no network that this script knows|takes no argument"):
+        network_script.load(tmp_path, settings)

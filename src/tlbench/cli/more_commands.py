@@ -11,6 +11,7 @@ from tlbench.cli.plugin import plugin_group
 from tlbench.cli.progress import status_command
 from tlbench.cli.recorded import eval_results_command, hpo_command, merge_command, recommend_command
 from tlbench.cli.submissions import submit_command, verify_command
+from tlbench.cli.winner import map_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(compare_command.compare)
     app.command()(merge_command.merge)
     app.command()(recommend_command.recommend)
+    app.command("map")(map_command.map_features)
     app.command()(hpo_command.hpo)
     app.command("eval-results")(eval_results_command.eval_results)
     app.command()(submit_command.submit)

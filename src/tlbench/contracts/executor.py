@@ -101,7 +101,8 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cell: Cell
     purpose: Purpose
     """`search` reads train and validation; `final` also predicts the test split; `score` has no fits and scores the
-    predictions that the final fits wrote to `folder`; `time` has none either and measures how long predictions take."""
+    predictions that the final fits wrote to `folder`; `time` measures how long predictions take: those
+    of the kept model of its one fit, in `folder`, or without a fit those of the backbone with a new head."""
     fits: tuple[Fit, ...] = ()
     """The fits to run; if there are several, they are run together in one pass over the data."""
     folder: str = ""

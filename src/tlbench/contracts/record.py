@@ -72,7 +72,8 @@ class FitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: dict[str, float] = {}
     """Numbers that the strategy stored in `Job.notes`; with folds, their means over the folds."""
     history: tuple[Point, ...] = ()
-    """Learning curve in order of steps; empty if the strategy reports no intermediate scores, and with folds."""
+    """Learning curve in order of steps: validation scores, if the strategy reports any, and means of the
+    training loss, which records keep of final fits alone; empty with folds."""
     predictions: str | None = None
     """Name of the file of test predictions within the cell's work folder; None for a fit without test predictions."""
     # Known as reuse in messages; the name is part of the file format.

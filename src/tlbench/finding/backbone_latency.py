@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from tlbench.contracts.executor import Executor, FitOrder, WorkerLost
+from tlbench.contracts.executor import Executor, Fit, FitOrder, WorkerLost
 from tlbench.contracts.fits.latency import Latency
 from tlbench.finding.candidates.all_candidates import Entry
 from tlbench.finding.find_folder import FindFolder
@@ -73,10 +74,18 @@ def _measured(
     defaults: OrderDefaults,
     seconds_left: Callable[[], float],
 ) -> tuple[Latency, ...]:
-    order = FitOrder(
+    return measured(time_order(entry, folder.root, defaults, seconds_left), executor, seconds_left)
+
+
+def time_order(
+    entry: Entry, folder: Path, defaults: OrderDefaults, seconds_left: Callable[[], float], fits: tuple[Fit, ...] = ()
+) -> FitOrder:
+    """Returns the order that measures a candidate's backbone or, with a fit, the model that is kept in a folder."""
+    return FitOrder(
         entry.cell,
         "time",
-        folder=str(folder.root.resolve()),
+        fits,
+        folder=str(folder.resolve()),
         device=defaults.device,
         precision=defaults.precision(entry.cell.protocol.precision),
         threads=defaults.threads,
@@ -84,6 +93,10 @@ def _measured(
         imports=entry.imports,
         seconds=max(0.5, seconds_left()),
     )
+
+
+def measured(order: FitOrder, executor: Executor, seconds_left: Callable[[], float]) -> tuple[Latency, ...]:
+    """Returns what an order measures; empty if it fails, or takes longer than there is time."""
     is_isolated = executor.capacity().isolated
     try:
         # Starting the first worker may take longer than there is time.

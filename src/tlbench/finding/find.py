@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
@@ -14,6 +15,7 @@ from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.cell import Plan, Protocol
 from tlbench.contracts.errors import PluginError, StoreError, UsageError
 from tlbench.contracts.executor import Executor
+from tlbench.contracts.record import Record
 from tlbench.contracts.task import Task
 from tlbench.contracts.untrusted.regular_files import refuse_unsafe_tree
 from tlbench.finding.answering.answer import FindAnswer
@@ -33,10 +35,12 @@ from tlbench.finding.finals.final_runs import FinalRuns, margin_seconds
 from tlbench.finding.finals.finalists import Finalist, Finals, choose_finalists, contenders
 from tlbench.finding.finals.fold_scores import FoldComparison
 from tlbench.finding.finals.ties import Contender
+from tlbench.finding.finals.winner_latency import WinnerLatency, latency_reserve
 from tlbench.finding.find_folder import FindFolder, SearchSetting, StoredFit
 from tlbench.finding.request import FindRequest, StopCondition, read_condition
 from tlbench.planning.space_context import task_info
 from tlbench.results.records.store import Store
+from tlbench.running.cells.attempt import OrderDefaults
 from tlbench.running.run import Settings, order_defaults, started_executor
 from tlbench.running.splits import Splits
 
@@ -223,13 +227,14 @@ class _Finder:
         self.scores.update({entries[one.candidate].title: one.score for one in backbones})
         if finals is None and found:
             finals = self._chosen(driver, found, costs, setup)
-        records, constant = {}, None
+        records, constant, slowness = {}, None, ""
         if finals is not None:
             runs = FinalRuns(
                 self.store, self.asked.catalog, self.executor, self.asked.settings, self.folder, self.clock,
-                setup.seconds, entries, lambda one: self.watcher.finals(one, entries[one.candidate]), costs,
+                self._for_fits, entries, lambda one: self.watcher.finals(one, entries[one.candidate]), costs,
             )  # fmt: skip
             records = runs.run(finals)
+            slowness = self._winner_latency(finals, records, setup, defaults)
         else:
             constant = best_constant_setting(
                 self.asked.task.item, self.splits, entries[0].cell.protocol.amount, metric, positive, NO_SCORE
@@ -251,12 +256,33 @@ class _Finder:
                 driver.ended_because,
                 {name: latency_text(one) for name, one in self.folder.latencies().items()},
                 constant,
+                slowness,
             )
         )
 
+    @property
+    def _for_fits(self) -> float:
+        """The seconds of the budget, without those that are kept for measuring the winner."""
+        request = self.asked.request
+        return request.seconds - latency_reserve(request.seconds, request.max_latency_ms)
+
+    def _winner_latency(
+        self, finals: Finals, records: Mapping[int, Record], setup: SearchSetup, defaults: OrderDefaults
+    ) -> str:
+        """Returns a note on how long the winner's saved model takes to predict; empty without a limit."""
+        winner, limit = finals.finalists[0], self.asked.request.max_latency_ms
+        record = records.get(winner.fit)
+        if limit is None or record is None or record.status != "ok":
+            return ""
+        latency = WinnerLatency(
+            self.store, self.folder, self.executor, defaults,
+            lambda: setup.seconds - self.clock.elapsed, limit,
+        )  # fmt: skip
+        return latency.note(record, setup.entries[winner.candidate], setup.metric.greater_is_better)
+
     def _chosen(self, driver: Driver, found: list[Contender], costs: Costs, setup: SearchSetup) -> Finals:
         elapsed = self.clock.elapsed
-        left = setup.seconds - margin_seconds(setup.seconds) - elapsed
+        left = self._for_fits - margin_seconds(setup.seconds) - elapsed
         workers = max(1, self.executor.capacity().workers)
         folds = FoldComparison(
             setup.entries, driver.fits, self.folder, self.clock, self.executor,

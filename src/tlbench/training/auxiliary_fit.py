@@ -74,5 +74,6 @@ def _auxiliary(job: Job, about: SpaceContext, train: Data, head: Head, params: M
         report=lambda step, score, loss=None, total=None: None,
         card=card,
         notes={},
+        losses=[],
         searched={},
     )

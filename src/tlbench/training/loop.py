@@ -22,7 +22,7 @@ from tlbench.training.model_predictor import ModelPredictor
 from tlbench.training.parameters import Group, checked_groups, groups_of
 from tlbench.training.recipe.batch_parts import BatchPass
 from tlbench.training.recipe.schedules import Schedule, rate
-from tlbench.training.steps import AfterStep, EndLosses, Loss, NewOptimizer, TorchOptimizer
+from tlbench.training.steps import AfterStep, EndLosses, Loss, LossCurve, NewOptimizer, TorchOptimizer
 from tlbench.training.training_batches import train_batches
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def train(
     check_every = CHECK_EVERY.get(device.type, 1)
     reports = _report_steps(total, job.protocol.pruner, job.report_parts)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    losses = EndLosses(total, device)
+    losses, curve = EndLosses(total, device), LossCurve(total, device)
     run_batch = BatchPass(model, data, targets, job, loss, total)
     run_batch.check()
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
@@ -129,6 +129,7 @@ def train(
             # Accumulated on the device; only the check below waits for it.
             finite &= torch.isfinite(value) & torch.isfinite(norm)
             losses.add(number, value)
+            curve.add(number, value)
             if number % check_every == 0 and not finite:
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             stops = False
@@ -152,6 +153,7 @@ def train(
     predictor.note_trained(grouped=stepper.weights)
     job.notes["steps"] = number
     job.notes.update(losses.notes())
+    job.losses[:] = curve.points(number)
     # The generator is deterministic, so the batches can be listed again instead of being stored.
     batches_served = islice(train_batches(data.lengths, batch_size, job.seed), number)
     job.notes["padding_share"] = padding_share(data.lengths, batches_served)

@@ -61,6 +61,8 @@ NewOptimizer: TypeAlias = Callable[[list[Group]], torch.optim.Optimizer]
 LOSS_PARTS = 10
 """The steps are divided into this number of equal parts; `EndLosses` averages over the first part and the last one,
 since the losses of single batches vary."""
+CURVE_POINTS = 20
+"""Largest number of points of a curve of the training loss."""
 
 
 class TorchOptimizer:
@@ -99,6 +101,29 @@ class TorchOptimizer:
 
     def sync_masters(self) -> None:
         """Does nothing: torch's optimisers keep no masters, so changed parameters are used as they are."""
+
+
+class LossCurve:
+    """Means of the loss over equal parts of a fit, summed on the device without waiting for its results."""
+
+    def __init__(self, total: int, device: torch.device) -> None:
+        self._total, self._parts = total, min(CURVE_POINTS, total)
+        self._sums = torch.zeros(self._parts, dtype=torch.float64, device=device)
+
+    def add(self, number: int, loss: torch.Tensor) -> None:
+        """Adds the loss of a step, counted from 1."""
+        self._sums[(number - 1) * self._parts // self._total] += loss
+
+    def points(self, steps: int) -> list[tuple[int, float]]:
+        """Returns the last step and the mean loss of each part, of a fit that ended after `steps` steps."""
+        ends = [-(-self._total * part // self._parts) for part in range(1, self._parts + 1)]
+        found, first = [], 0
+        for end, total in zip(ends, self._sums.tolist(), strict=True):
+            last = min(end, steps)
+            if last > first:
+                found.append((last, total / (last - first)))
+            first = end
+        return found
 
 
 class EndLosses:

@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
+from tests.untrusted.hostile_texts import ALL_HOSTILE
 from tlbench.catalog.catalog import Catalog
 from tlbench.cli.app import _main
 from tlbench.contracts.errors import DataError
 from tlbench.results.records.store import Store
 from tlbench.running.prediction.row_files import open_rows
 from tlbench.system.stop_signals import Stopped
-from tlbench.testing.conformance.media import HOSTILE
 
 KINDS = ("toy-tone", "toy-labels", "toy-count", "toy-names", "toy-span")
 
@@ -116,13 +116,13 @@ def test_hostile_cells_and_headers_are_text_in_a_spreadsheet(predict):
 
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(["text", "id", *(f"{value}{place}" for place, value in enumerate(HOSTILE.values()))])
-    for value in HOSTILE.values():
-        writer.writerow(["the film is dull", value, *HOSTILE.values()])
+    writer.writerow(["text", "id", *(f"{value}{place}" for place, value in enumerate(ALL_HOSTILE.values()))])
+    for value in ALL_HOSTILE.values():
+        writer.writerow(["the film is dull", value, *ALL_HOSTILE.values()])
     rows = predict("toy-tone", "new.csv", file.getvalue().encode(errors="surrogatepass"))
-    assert len(rows) == len(HOSTILE)
+    assert len(rows) == len(ALL_HOSTILE)
     cells = [cell for row in rows for cell in (*row, *row.values())]
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%"))]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d"))]
     assert not [cell for cell in cells if "\x1b" in cell or "\n" in cell or "\u202e" in cell]
     assert {row["prediction"] for row in rows} <= {"friendly", "unfriendly"}
 

@@ -1,5 +1,7 @@
 """All searches of a results folder as Optuna studies in one storage."""
 
+from datetime import datetime
+
 import msgspec
 import optuna
 import pytest
@@ -7,7 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tlbench.catalog.catalog import Catalog
-from tlbench.contracts.record import Point
+from tlbench.contracts.record import PAID, Point
 from tlbench.contracts.space import Choice, Float, Int
 from tlbench.metrics import METRICS
 from tlbench.running.cells.cell_folder import CellFolder
@@ -44,6 +46,13 @@ def test_a_study_has_the_cells_name_and_every_trial(searched, tmp_path):
     ]
     assert study.trials[0].user_attrs["seed"] == 0
     assert study.best_value == record.validation
+    # One after the other from the start of the cell, each as long as its fit took.
+    durations = [trial.duration.total_seconds() for trial in study.trials]
+    paid = [sum(getattr(fit, name) for name in PAID) for fit in record.trials]
+    assert durations == pytest.approx(paid, abs=1e-5)
+    started = datetime.fromisoformat(record.provenance.started)
+    assert study.trials[0].datetime_start.astimezone() == started
+    assert study.trials[1].datetime_start == study.trials[0].datetime_complete
 
 
 def test_a_search_that_is_running_is_shown_as_far_as_it_is(searched, tmp_path):

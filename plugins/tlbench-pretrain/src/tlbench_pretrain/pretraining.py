@@ -107,7 +107,9 @@ def pretrained(
 def _train(head: PretrainingHead, rows: Data, job: Job, steps: int, lr: float, batch_size: int) -> None:
     """Trains the job's encoder, unless it is frozen, and the head."""
     protocol = msgspec.structs.replace(job.protocol, max_steps=steps, epochs=None, pruner="none")
-    phase = replace(job, head=head, train=rows, held_out=None, params={"lr": lr}, protocol=protocol, notes={})
+    phase = replace(
+        job, head=head, train=rows, held_out=None, params={"lr": lr}, protocol=protocol, notes={}, losses=[]
+    )
     train(Model(job.encoder, head), rows, phase, batch_size=batch_size, loss=head.step_loss)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tlbench.cli.recorded.sparklines import sparkline
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Record
 from tlbench.results.selection.expected_best import INDEPENDENT, expected_best, trial_scores
@@ -24,8 +25,28 @@ def selection_facts(record: Record, metrics: Mapping[str, Metric]) -> list[tuple
     if len(curve) > 1:
         shown = [n for n in (2**k for k in range(len(curve).bit_length())) if n < len(curve)] + [len(curve)]
         texts = ", ".join(f"{curve[n - 1]:.4f} after {n}" for n in shown)
-        facts.append(("expected best", f"validation {texts} of {len(curve)} trials{_caution(record)}"))
-    return facts
+        drawn = f" {sparkline(curve)}" if len(curve) > 2 else ""
+        facts.append(("expected best", f"validation {texts} of {len(curve)} trials{drawn}{_caution(record)}"))
+    return [*facts, *_curves(record)]
+
+
+def _curves(record: Record) -> Iterator[tuple[str, str]]:
+    """Yields the learning curves of the first final fit: validation scores and training losses by step."""
+    history = record.fits[0].history if record.fits else ()
+    curves = {
+        "validation by step": [(point.step, point.score) for point in history if point.score is not None],
+        "training loss": [
+            (point.step, point.loss) for point in history if point.score is None and point.loss is not None
+        ],
+    }
+    for label, points in curves.items():
+        if len(points) > 1:
+            (first, begins), (last, ends) = points[0], points[-1]
+            drawn = sparkline([value for _, value in points])
+            yield (
+                label,
+                f"{drawn} {begins:.4g} at step {first} to {ends:.4g} at step {last} (seed {record.fits[0].seed})",
+            )
 
 
 def record_json(record: Record, metrics: Mapping[str, Metric]) -> str:

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "tlbench export 5f5a --to adapter --adapter",
         "tlbench export 5f5a --to model --onnx",
     ),
+    "map": ("tlbench map 5f5a612b54c51814", "tlbench map 5f5a 65b9 --examples 200"),
     "hpo": ("tlbench hpo", "tlbench hpo --export studies.sqlite"),
     "eval-results": (
         "tlbench eval-results 5f5a612b54c51814 --dataset nyu-mll/glue --task sst2",

@@ -144,3 +144,6 @@ class ExportedFiles:
     """Lines of Python that load the folder by the library's own call; `{folder}` stands for its path."""
     requirements: tuple[str, ...]
     """Distributions that the script imports, beside NumPy and safetensors."""
+    remark: str = ""
+    """What the library's own call returns, in a sentence; empty for the logits if the head is included, or else for the
+    encoder alone."""

@@ -90,6 +90,9 @@ class Job:
     """Returns the backbone's card; an empty one for a strategy without a backbone."""
     notes: dict[str, float] = field(default_factory=dict)
     """Numbers to keep in the trial's record, such as the epochs run or the best step."""
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    """Steps and training losses, a few over the whole fit, which the records of final fits keep;
+    `tlbench.training.train` replaces them by its own."""
     searched: Mapping[str, float] = field(default_factory=dict)
     """In a final fit without a validation split: the `notes` of the winner's fit in the search (with folds, their means
     over the folds). A strategy that chooses something on the validation split, such as the best epoch, notes it in the

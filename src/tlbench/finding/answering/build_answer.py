@@ -52,6 +52,8 @@ class EndedSearch:
     """Texts of measured latencies, by backbone."""
     constant: FoundSetting | None = None
     """The best constant answer, if no fit gave a score."""
+    slowness: str = ""
+    """How long the winner's saved model takes to predict, if the request limits it."""
 
 
 def build_answer(search: EndedSearch) -> FindAnswer:
@@ -219,6 +221,8 @@ def _notes(
         notes.append("every fit gives the same answer to all examples: nothing was learnt within the time")
     if winner is not None and winner.backbone in search.latencies:
         notes.append(f"{winner.backbone} predicts in {search.latencies[winner.backbone]} (95% points)")
+    if search.slowness:
+        notes.append(search.slowness)
     seen, rows = search.costs.shape.train_rows, search.costs.shape.all_rows
     if seen < rows and search.request.train_limit is None:
         notes.append(f"fits saw {seen:,} of {rows:,} training rows, since more would not fit into the time")

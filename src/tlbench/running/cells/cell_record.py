@@ -44,7 +44,7 @@ def build_record(attempt: Attempt, settings: CellSettings, fits: CellFits, score
         metrics=info.metrics,
         positive=info.positive,
         best_params=fits.winner.params,
-        trials=fits.trials,
+        trials=tuple(map(_without_losses, fits.trials)),
         trials_planned=fits.winner.trials_planned,
         # The files of single seeds are not kept, and the digests of the others are in the record.
         fits=tuple(msgspec.structs.replace(fit, digests={}) for fit in finals),
@@ -66,6 +66,12 @@ def build_record(attempt: Attempt, settings: CellSettings, fits: CellFits, score
         truncated=_mean_shares([fit.truncated for fit in finals]),
         provenance=scored.made_with,
     )
+
+
+def _without_losses(trial: FitResult) -> FitResult:
+    """Returns a fit of the search without its training losses, of which a record has those of the final fits alone."""
+    scored = tuple(point for point in trial.history if point.score is not None)
+    return msgspec.structs.replace(trial, history=scored)
 
 
 def _mean_shares(fits: Sequence[Mapping[str, float]]) -> dict[str, float]:

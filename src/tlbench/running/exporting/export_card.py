@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ _TAGS = {
     "token-classes": "token-classification", "span": "question-answering", "text": "text-generation",
 }  # fmt: skip
 """The hub's names of tasks, by the kind of output; images are "image-classification"."""
+
+
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+"""The name of a repository of the hub."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,7 @@ def card_text(facts: ExportFacts) -> str:
         library_name=facts.files.library,
         license=facts.backbone.licence.lower() or None if facts.backbone else None,
         # Only a repository of the hub is a name there; a folder of this machine is nobody else's.
-        base_model=source
-        if source.count("/") == 1 and not source.startswith(("/", ".")) and ":" not in source
-        else None,
+        base_model=source if _REPOSITORY.fullmatch(source) else None,
         pipeline_tag=_pipeline_tag(facts),
         tags=["tlbench", cell.strategy.name.partition("[")[0]],
         metrics=list(record.metrics),
@@ -134,7 +137,9 @@ def _use(facts: ExportFacts) -> list[str]:
     loading = facts.files.loading.replace("{folder}", "FOLDER")
     code = f"from predict import FolderModel  # in this folder\nFolderModel()([{row}])"
     parts = ["## Use", f"```python\n{loading}\n```"]
-    if not facts.files.includes_head and facts.files.library != "numpy":
+    if facts.files.remark:
+        parts.append(facts.files.remark)
+    elif not facts.files.includes_head and facts.files.library != "numpy":
         parts.append("That is the encoder. The head, in `head.safetensors`, is applied by `predict.py`:")
     else:
         parts.append("The same with the labels and probabilities that were measured, and without any other setting:")
@@ -192,11 +197,13 @@ def _made_of(facts: ExportFacts) -> str:
     if record.train_examples:
         lines.append(f"- Training examples: {record.train_examples:,}")
     if provenance.data:
-        lines.append("- Data: " + ", ".join(f"{split} {digest}" for split, digest in provenance.data.items()))
+        data = ", ".join(f"{split} {digest}" for split, digest in provenance.data.items())
+        lines.append(f"- Data: {markdown_text(data)}")
+    precision = markdown_text(provenance.precision) or "fp32"
     versions = ", ".join(f"{name} {version}" for name, version in provenance.distributions.items())
-    lines.append(f"- Made with: {markdown_text(versions)}; {provenance.precision or 'fp32'} on {provenance.device}")
+    lines.append(f"- Made with: {markdown_text(versions)}; {precision} on {markdown_text(provenance.device)}")
     if provenance.precision not in ("", "fp32"):
-        lines.append(f"- It was measured in {provenance.precision}; this folder computes in fp32")
+        lines.append(f"- It was measured in {precision}; this folder computes in fp32")
     lines.append(
         f"- Checked: this folder was loaded without tlbench, and predicted {facts.checked_rows} validation rows as the "
         "model did, to 1e-5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from tlbench.contracts.executor import Fit
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions
-from tlbench.contracts.record import FitResult
+from tlbench.contracts.record import FitResult, Point
 from tlbench.modeling.activations.activation_cache import EncodeUsage
 from tlbench.modeling.data import Data
 from tlbench.modeling.encoder import count_parameters
@@ -117,7 +118,7 @@ def run_fits(
             outcome,
             {
                 **named,
-                "history": report.points,
+                "history": _history(report, job),
                 "train_examples": given.get(fit.seed, 0),
                 "validation_examples": held_out.get(fit.seed, 0),
                 "truncated": truncated_shares({"train": train.get(fit.seed), "validation": validation.get(fit.seed)}),
@@ -126,6 +127,13 @@ def run_fits(
         )
         for fit, job, outcome, report in zip(fits, padded, validated, reports, strict=True)
     ]
+
+
+def _history(report: ProgressReporter, job: Job | None) -> tuple[Point, ...]:
+    """Returns the reports of a fit in order of steps, and its training losses, which are points without scores."""
+    kept = job.losses if job is not None else []
+    losses = [Point(int(step), loss=float(loss)) for step, loss in kept if math.isfinite(loss)]
+    return tuple(sorted([*report.points, *losses], key=lambda point: point.step))
 
 
 def truncated_shares(splits: Mapping[str, Data | None]) -> dict[str, float]:

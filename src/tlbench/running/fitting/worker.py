@@ -17,11 +17,13 @@ import torch
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
+from tlbench.contracts.fits.latency import Latency
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
+from tlbench.results.models.model_folder import checked_predictor
 from tlbench.running.cell_memory import CellMemory
 from tlbench.running.cells.failures import is_folders_fault
 from tlbench.running.fitting import saved_predictors as saved
@@ -29,7 +31,7 @@ from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
 from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
-from tlbench.running.fitting.measuring.measured_latency import measure_latency
+from tlbench.running.fitting.measuring.measured_latency import measure_fitted_latency, measure_latency
 from tlbench.running.fitting.measuring.timing import predict_timed
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
@@ -126,7 +128,7 @@ class Worker:
         if order.purpose == "score":
             return _score_cell(order, context)
         if order.purpose == "time":
-            return OrderResult(latencies=measure_latency(context))
+            return OrderResult(latencies=_latencies(order, context))
         if order.purpose == "final" and self.isolated and context.session.device.type == "cpu":
             # On a CPU a worker serves one cell, so that no later fit reads them.
             context.forget_other_training_data({fit.seed for fit in order.fits})
@@ -287,6 +289,15 @@ def _score_cell(order: FitOrder, context: CellContext) -> OrderResult:
         no_validation_predictions=kept.reason,
         digests=digests_of(folder, [gathered, kept.name]),
     )
+
+
+def _latencies(order: FitOrder, context: CellContext) -> tuple[Latency, ...]:
+    """Returns the latency of the kept model of the order's fit, or without a fit that of the cell's backbone."""
+    if not order.fits:
+        return measure_latency(context)
+    folder = checked_predictor(Path(order.folder))
+    _, predictor, _ = saved.load_predictor(folder, order.fits[0], context, "final")
+    return measure_fitted_latency(context, predictor)
 
 
 def _fit_id(order: FitOrder) -> str:

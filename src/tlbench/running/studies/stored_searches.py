@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
@@ -28,6 +28,8 @@ class StoredSearch:
     """The domains of the hyperparameters that are searched."""
     trials: tuple[FitResult, ...]
     """The finished fits; of a trial that was fitted at several lengths, shorter ones first."""
+    started: str = ""
+    """When the cell was started, as its record says; empty for one without a record."""
 
     @property
     def name(self) -> str:
@@ -51,7 +53,10 @@ def stored_searches(store: Store, catalog: Catalog) -> Iterator[StoredSearch | C
             trials = CellFolder(stored.work[0]).trials() if stored.work else ()
         if cell is None or cell.id != cell_id or not trials:
             continue
-        yield _search(cell, tuple(trials), newest if isinstance(newest, Record) else None, catalog)
+        record = newest if isinstance(newest, Record) else None
+        found = _search(cell, tuple(trials), record, catalog)
+        started = record.provenance.started if record else ""
+        yield replace(found, started=started) if isinstance(found, StoredSearch) else found
 
 
 def _search(cell: Cell, trials: tuple[FitResult, ...], record: Record | None, catalog: Catalog) -> StoredSearch | Cell:

@@ -6,19 +6,22 @@ import os
 import shutil
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from tests.results.ranked_table import ranked_table
+from tests.untrusted.hostile_texts import ALL_HOSTILE
+from tlbench.api.html_tables import board_html
 from tlbench.cli.board.report_files import write_files
+from tlbench.contracts.cell import Ref
 from tlbench.contracts.record import Memory, Seconds
+from tlbench.metrics import METRICS
+from tlbench.results.leaderboard import frame
 from tlbench.results.render.page import Page
 from tlbench.results.render.report.html import Html
-from tlbench.testing.conformance.media import HOSTILE
-from tlbench.testing.conformance.renderer import example_page
+from tlbench.testing.conformance.renderer import ExamplePage, example_page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-WORST = (*HOSTILE.values(), "x" * 300, "\u05d0\u05d1 \u0627\u0644", "\U0001f9ea" * 9)
-"""Attacks, 300 characters without a space, letters from right to left, and emoji."""
 
 
 # Of a module, not of the session: other tests count the processes that are left.
@@ -125,8 +128,21 @@ def report(made, board, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hostile_report(tmp_path_factory):
-    """A folder with a report in which every name, label, reason and note has every hostile text."""
+    """A folder with a report of a row and a page for each hostile text, which is in all of its names."""
     folder = tmp_path_factory.mktemp("hostile") / "site"
-    page = example_page(" ".join(WORST))
+    records = []
+    for text in ALL_HOSTILE.values():
+        record = example_page(text).records[0]
+        records.append(msgspec.structs.replace(record, cell=msgspec.structs.replace(record.cell, task=Ref("tone"))))
+    page = ExamplePage(frame(records, metrics=METRICS), " ".join(ALL_HOSTILE), "tlbench leaderboard")
+    page.records = records
     write_files(folder, Html().files(page, page))
     return folder
+
+
+@pytest.fixture
+def hostile_notebook(tmp_path):
+    """A folder with a page of the tables that a notebook shows of boards with hostile texts."""
+    tables = [board_html(example_page(text)) for text in ALL_HOSTILE.values()]
+    (tmp_path / "index.html").write_text(f"<!doctype html><meta charset=utf-8><title>x</title>{''.join(tables)}")
+    return tmp_path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.untrusted.hostile_texts import ALL_HOSTILE
 from tlbench.cli.board.report_files import write_files
 from tlbench.results.render.page import Page
 from tlbench.results.render.report.html import Html
-from tlbench.testing.conformance.renderer import example_page
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True}
 SHOWN_ROWS = "#ranking-0 tbody tr th"
@@ -96,15 +96,31 @@ def test_axe_finds_nothing_serious(opened, report, context):
         assert not [one["id"] for one in found if one["impact"] in {"serious", "critical"}], name
 
 
+BROUGHT = (
+    "img, iframe, object, body style, body script, body svg[onload], body math, [onclick], [onmouseover], [onfocus]"
+)
+"""Elements and attributes that hostile texts would bring, and that no page has."""
+
+
 def test_hostile_names_neither_run_nor_break_the_layout(opened, hostile_report):
-    harmless = example_page()
-    cell = next((hostile_report / "cells").iterdir()).name
-    assert len(list((hostile_report / "cells").iterdir())) == sum(len(part.lines) for part in harmless.sections)
-    for name in ("index.html", f"cells/{cell}"):
-        one = opened(hostile_report, name, **PHONE)
-        one.page.mouse.move(100, 300)
-        one.page.locator("body").press("Tab")
-        assert not one.complaints
-        assert one.page.locator("img, iframe, object, body style, body script, [onclick], [onmouseover]").count() == 0
-        assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert "<script>alert(1)</script>" in one.page.inner_text("body")
+    cells = sorted(f"cells/{path.name}" for path in (hostile_report / "cells").iterdir())
+    assert len(cells) == len(ALL_HOSTILE) == 41
+    one = opened(hostile_report, "index.html", **PHONE)
+    body = one.page.inner_text("body")
+    assert "<script>alert(1)</script>" in body
+    assert "{{7*7}}" in body
+    for name in ("index.html", *cells):
+        one.page.goto((hostile_report / name).as_uri())
+        assert one.page.locator(BROUGHT).count() == 0, name
+        assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    one.page.goto((hostile_report / cells[0]).as_uri())
+    one.page.mouse.move(100, 300)
+    one.page.locator("body").press("Tab")
+    assert not one.complaints
+
+
+def test_hostile_names_do_not_run_in_a_notebook(opened, hostile_notebook):
+    one = opened(hostile_notebook, **PHONE)
+    assert one.page.locator(BROUGHT).count() == 0
+    assert "<script>alert(1)</script>" in one.page.inner_text("body")
+    assert not one.complaints

@@ -13,7 +13,7 @@ import transformers
 from tlbench import Output, UsageError
 from tlbench.contracts.exports.forms import Exportable, ExportedFiles, FeatureModel, WritingModel
 from tlbench.modeling.data import Batch
-from tlbench_hf.exports import text_model_script
+from tlbench_hf.exports import sentence_modules, text_model_script
 from tlbench_hf.exports.folded_models import folded
 from tlbench_hf.loading import quiet
 from tlbench_hf.text.tokenizing import Tokenizer, load_tokenizer
@@ -67,8 +67,14 @@ def export_text(
         "length": tokenizer.length(max_length), "overlap": LONGEST_OVERLAP, "token_types": tokenizer.types,
         "pad": tokenizer.pad.token,
     }  # fmt: skip
+    script = Path(text_model_script.__file__)
+    if whole is None and output.reads == "example":
+        loading = sentence_modules.write_sentence_modules(model, folder, tokenizer.length(max_length))
+        if loading:
+            library, remark = sentence_modules.LIBRARY, sentence_modules.remark(model)
+            return ExportedFiles(script, settings, False, library, loading, REQUIREMENTS, remark)
     return ExportedFiles(
-        Path(text_model_script.__file__),
+        script,
         settings,
         whole is not None,
         "peft" if model.adapter else "transformers",

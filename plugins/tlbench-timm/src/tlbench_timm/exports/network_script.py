@@ -14,6 +14,17 @@ import torch
 from safetensors.torch import load_file
 
 ROWS = 32
+DATA_ONLY = True
+NETWORK = "network"
+"""The module in network.py beside this file; in an installed plugin it is its own module, never a file of a folder."""
+BUILDERS = {
+    (NETWORK, "ResNet"): {"depth"},
+    ("timm.models.efficientnet", "_gen_mobilenet_v1"): {
+        "variant", "channel_multiplier", "pad_type", "bn_eps", "num_classes", "pretrained_cfg",
+    },
+}  # fmt: skip
+"""The functions that may build a network, with the arguments that a folder may give them."""
+LARGEST = 4096
 
 
 def load(folder: Path, settings: dict[str, Any]) -> Any:
@@ -21,7 +32,7 @@ def load(folder: Path, settings: dict[str, Any]) -> Any:
 
     For a head on maps it returns the network, and a function to its last map.
     """
-    model = _module(folder, settings["module"]).__dict__[settings["function"]](**settings["arguments"]).eval()
+    model = _network(settings["module"], settings["function"], settings["arguments"]).eval()
     model.load_state_dict(load_file(folder / "model.safetensors"))
     transform: Any = timm.data.create_transform(**settings["transform"], is_training=False)
 
@@ -37,11 +48,28 @@ def load(folder: Path, settings: dict[str, Any]) -> Any:
     return (model, predict) if settings["maps"] else predict
 
 
-def _module(folder: Path, name: str) -> Any:
-    """Returns a module of timm, or else the one that is in this folder as network.py."""
-    if name.startswith("timm."):
-        return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location("network", folder / "network.py")
+def _network(module: str, function: str, arguments: dict[str, Any]) -> Any:
+    """Returns a network with random weights.
+
+    Raises:
+        ValueError: It is built by another function than those of `BUILDERS`, or of other arguments.
+    """
+    known = BUILDERS.get((module, function))
+    if known is None:
+        raise ValueError(f"{module}.{function} builds no network that this script knows")
+    for name, value in arguments.items():
+        plain = value == {"num_classes": 0} if name == "pretrained_cfg" else isinstance(value, str | int | float)
+        if name not in known or not plain or (isinstance(value, int | float) and not 0 <= value <= LARGEST):
+            raise ValueError(f"{function} takes no argument {name} of this value")
+    built = importlib.import_module(module) if module != NETWORK else _beside()
+    return built.__dict__[function](**arguments)
+
+
+def _beside() -> Any:
+    own = Path(__file__).with_name("network.py")
+    # Where `tlbench predict` runs the installed script, the plugin's own module is taken.
+    path = own if own.is_file() else Path(__file__).parents[1] / "cifar_resnet.py"
+    spec = importlib.util.spec_from_file_location(NETWORK, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

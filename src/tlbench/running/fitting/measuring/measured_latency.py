@@ -1,4 +1,4 @@
-"""Measures how long a backbone with a new head takes to predict, from raw inputs to answers."""
+"""Measures how long a backbone with a new head, or a fitted model, takes to predict, from raw inputs to answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.fits.latency import Latency
+from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.task import Examples
 from tlbench.modeling.data import to_device
 from tlbench.modeling.precision import autocast
@@ -47,6 +48,21 @@ def measure_latency(context: CellContext) -> tuple[Latency, ...]:
             torch.cuda.synchronize(device)
 
     return tuple(_measured(predict, examples, rows, context.session.threads) for rows in MOST_SECONDS)
+
+
+def measure_fitted_latency(context: CellContext, predictor: Predictor) -> tuple[Latency, ...]:
+    """Returns the latency of a fitted model of the cell, for each number of rows in `MOST_SECONDS`.
+
+    Inputs are those of the validation split, other ones in each repetition; what is cached is dropped after each.
+    """
+
+    def predict(rows: Examples) -> None:
+        predictor.predict(context.data(rows.without_targets()))
+        if context.session.device.type == "cuda":
+            torch.cuda.synchronize(context.session.device)
+        context.session.activations.clear()
+
+    return tuple(_measured(predict, context.validation, rows, context.session.threads) for rows in MOST_SECONDS)
 
 
 def _measured(predict: Callable[[Examples], None], examples: Examples, rows: int, threads: int) -> Latency:

@@ -11,9 +11,16 @@ from tlbench.results.columns import Row
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.commands.repeating import narrowed_space, repeat_command
 from tlbench.results.render.report.cell.example_tables import example_tables
+from tlbench.results.render.report.cell.map_section import map_chart
 from tlbench.results.render.report.cell.parallel_chart import parallel_chart
 from tlbench.results.render.report.cell.shown_pictures import ShownPicture, shown_pictures
-from tlbench.results.render.report.cell.trial_charts import KeyedChart, learning_chart, search_chart, trial_table
+from tlbench.results.render.report.cell.trial_charts import (
+    KeyedChart,
+    learning_chart,
+    loss_chart,
+    search_chart,
+    trial_table,
+)
 from tlbench.results.render.report.matrices import SHADES, MatrixCell
 from tlbench.results.render.report.report_tables import DataTable, TableCell, simple_table
 from tlbench.results.render.report.templating import drawing
@@ -23,6 +30,7 @@ _MOST_CLASSES = 20
 _MOST_PAIRS = 20
 
 
+PARALLEL = "Each line is a trial through its hyperparameters; darker is better, and the thick line is the winner."
 _SCORE_HEADINGS = ("metric", "seed", "score", "95% interval", "examples")
 
 
@@ -79,7 +87,7 @@ class CellPage:
         found["parameters"] = f"{record.parameters:,}"
         found["tuned parameters"] = f"{record.trainable_parameters:,}"
         found["examples served to a fit"] = f"{record.examples_seen:,}"
-        found["test split opened"] = f"{record.test_reads} times"
+        found["test split opened"] = "once" if record.test_reads == 1 else f"{record.test_reads} times"
         return {name: text for name, text in found.items() if text and text != cells.NOTHING}
 
     @cached_property
@@ -106,7 +114,8 @@ class CellPage:
         found = [
             search_chart(self.record, self.text, better),
             learning_chart(self.record, self.text),
-            KeyedChart("Hyperparameters", drawing(parallel), ()) if parallel else None,
+            loss_chart(self.record),
+            KeyedChart("Hyperparameters", drawing(parallel), (), PARALLEL) if parallel else None,
         ]
         return [chart for chart in found if chart is not None]
 
@@ -170,6 +179,11 @@ class CellPage:
     def pictures(self) -> list[ShownPicture]:
         """Pictures of a few test examples, of outputs that draw them."""
         return shown_pictures(self._predictions)
+
+    @cached_property
+    def map(self) -> KeyedChart | None:
+        """The map of the encoder's features; None if it was not made."""
+        return map_chart(self.record, self._predictions)
 
     @cached_property
     def command(self) -> str:

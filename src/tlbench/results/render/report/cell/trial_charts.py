@@ -99,6 +99,23 @@ def learning_chart(record: Record, text: Callable[[float], str]) -> KeyedChart |
     return KeyedChart("Learning curves", drawing(chart.svg()), _key(chart))
 
 
+def loss_chart(record: Record) -> KeyedChart | None:
+    """Returns the training losses of the final fits at their steps; None if no fit kept two."""
+    series: list[Series] = []
+    for fit in record.fits[: len(COLOURS)]:
+        losses = [(point.step, point.loss) for point in fit.history if point.score is None and point.loss is not None]
+        points = tuple(ChartPoint(step, loss) for step, loss in losses)
+        if len(points) > 1:
+            series.append(Series(f"final fit, seed {fit.seed}", points))
+    if not series:
+        return None
+    ends = sorted({round(point.x) for one in series for point in one.points})
+    ticks = tuple(dict.fromkeys((ends[0], *ends[:: max(1, len(ends) // 5)][1:-1], ends[-1])))
+    chart = LineChart("training loss", "steps", ticks, lambda loss: f"{loss:.3g}", tuple(series))
+    remark = "Means over parts of the fit; the model of each seed is that of the last step."
+    return KeyedChart("Training loss", drawing(chart.svg()), _key(chart), remark)
+
+
 def _steps(count: int) -> list[int]:
     step = max(1, count // 6)
     return list(range(1 + step, count, step))
