@@ -101,6 +101,7 @@ def run(
         int | None, typer.Option("--jobs", "-j", min=1, help="Number of workers; by default one per GPU or core.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: o.Devices = 1,
     executor: Annotated[
         str,
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
@@ -121,7 +122,7 @@ def run(
     """
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.batch_jobs.submit_plan import submit_plan
-    from tlbench.cli.plan import print_inferred
+    from tlbench.cli.plan import print_devices, print_inferred
     from tlbench.cli.run import run_plan
     from tlbench.running.run import Settings
 
@@ -146,12 +147,14 @@ def run(
         folds,
         final,
     )
-    room = memory_room(max_memory, device)
+    room = memory_room(max_memory, device, devices)
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
+    print_devices(plan, catalog, devices)
     again = retried(retry or (), "--retry ")
-    settings = Settings(executor, jobs, device, fresh, room, keep_models, again, o.storage_url(storage, submit))
+    storage = o.storage_url(storage, submit)
+    settings = Settings(executor, jobs, device, fresh, room, keep_models, again, storage, devices)
     try:
         carry = submit_plan if submit else run_plan
         status = carry(plan, catalog, settings, o.out_folder(out))
