@@ -190,6 +190,7 @@ def plan(
     set_: o.Set = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the cells as JSON (docs/json.md).")] = False,
+    devices: o.Devices = 1,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
@@ -199,7 +200,7 @@ def plan(
     Shows how many of them are finished, and why combinations are skipped.
     """
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.plan import print_inferred, print_plan
+    from tlbench.cli.plan import print_devices, print_inferred, print_plan
 
     o.set_data_root(data_root)
     search_in(o.out_folder(out))
@@ -221,8 +222,9 @@ def plan(
         final,
     )
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
-    planned = o.planned(catalog, suite, selection, memory_room(max_memory))
+    planned = o.planned(catalog, suite, selection, memory_room(max_memory, devices=devices))
     print_inferred(planned, catalog)
+    print_devices(planned, catalog, devices)
     print_plan(planned, o.out_folder(out), cells, catalog, json_)
 
 

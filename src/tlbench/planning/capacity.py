@@ -62,7 +62,8 @@ def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | Non
             with suppress(Exception):  # a plugin's mistake, which the plan has reported as a skip
                 items = catalog.backbone(backbone.name), catalog.task(task.name), catalog.strategy(strategy.name)
                 processes = devices_of(strategy.name, catalog, room.devices)
-                largest = max(largest, processes * (needed_bytes(sizes.of(*items), host=True) or 0))
+                needed = needed_bytes(sizes.of(*items).on(processes), host=True)
+                largest = max(largest, processes * (needed or 0))
     # At least one: what the plan did not skip is run.
     return max(1, room.bytes // largest) if largest else None
 
@@ -117,11 +118,11 @@ def too_large(resources: Resources, room: Room, devices: int = 1) -> str | None:
     Args:
         resources: What a fit needs on one device.
         room: The memory.
-        devices: The number of devices that the fit uses, each with a copy of the weights.
+        devices: The number of devices that the fit uses, each with a copy of the weights and gradients.
     """
     if resources.devices > devices:
         return f"needs {resources.devices} devices: give --devices {resources.devices}"
-    needed = needed_bytes(resources, room.host)
+    needed = needed_bytes(resources.on(devices), room.host)
     if needed is not None and room.host:
         needed *= devices
     # A wrong skip would hide a result, so a fit of unknown size is tried.

@@ -110,7 +110,9 @@ def train(
     sparse_embeddings: AbstractContextManager[None]
     if optimizer is None:
         keeps = after_step is not None
-        stepper = AdamW(checked, max_grad_norm, keeps_gradients=keeps, bias_correction=bias_correction)
+        stepper = AdamW(
+            checked, max_grad_norm, keeps_gradients=keeps, bias_correction=bias_correction, device_group=group
+        )
         # Devices look up different rows, so that their gradients are added up whole.
         sparse_embeddings = embeddings_by_row(model) if group.size == 1 else nullcontext()
     else:

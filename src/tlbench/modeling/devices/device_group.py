@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tlbench.modeling.devices.exit_status import GROUP_LOST
 
 BUCKET_NUMBERS = 2**23
-"""Gradients are added up in pieces of about this many numbers, which take 32 MB in fp32."""
+"""Gradients and weights are exchanged in pieces of about this many numbers, which take 32 MB in fp32."""
 SEED_DISTANCE = 1_000_003
 """Distance between the seeds of two devices, so that dropout draws another mask for each part of a batch."""
 
@@ -77,16 +77,20 @@ class DeviceGroup:
 
     def copy_from_first(self, model: nn.Module) -> None:
         """Gives the model the weights and buffers that it has on rank 0."""
+        self.copy_from(0, [*model.parameters(), *model.buffers()])
+
+    def copy_from(self, rank: int, tensors: Sequence[Tensor]) -> None:
+        """Gives tensors the values that they have on a rank."""
         if self.size == 1:
             return
         import torch.distributed as dist
 
         with _ending_if_lost(), torch.no_grad():
-            for tensor in [*model.parameters(), *model.buffers()]:
-                # Collectives need dense memory, which a view or an expanded tensor does not have.
-                whole = tensor.detach().contiguous()
-                dist.broadcast(whole, src=0)
-                tensor.copy_(whole)
+            for bucket in _buckets(tensors):
+                flat = _flat(bucket)
+                dist.broadcast(flat, src=rank)
+                if rank != self.rank:
+                    _copy(flat, bucket)
 
     def sum_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
         """Adds up the gradients of all ranks, each of which then has the sums; returns the sum of their losses.
@@ -111,10 +115,9 @@ class DeviceGroup:
             total = loss.detach().double()
             dist.all_reduce(total)
             for bucket in _buckets([weight.grad for weight in moved if weight.grad is not None]):
-                flat = torch.cat([grad.reshape(-1) for grad in bucket])
+                flat = _flat(bucket)
                 dist.all_reduce(flat)
-                for grad, piece in zip(bucket, flat.split([grad.numel() for grad in bucket]), strict=True):
-                    grad.copy_(piece.view_as(grad))
+                _copy(flat, bucket)
         return total.to(loss.dtype)
 
     def _exchanged(self, numbers: list[float]) -> list[float]:
@@ -132,17 +135,29 @@ ALONE = DeviceGroup()
 """The group of a fit on one device."""
 
 
-def _buckets(grads: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yields the gradients in lists of one data type with about `BUCKET_NUMBERS` numbers."""
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Yields tensors in lists of one data type with about `BUCKET_NUMBERS` numbers."""
     bucket: list[Tensor] = []
-    for grad in sorted(grads, key=lambda grad: str(grad.dtype)):
-        size = sum(one.numel() for one in bucket)
-        if bucket and (bucket[0].dtype != grad.dtype or size + grad.numel() > BUCKET_NUMBERS):
+    size = 0
+    for tensor in sorted(tensors, key=lambda tensor: str(tensor.dtype)):
+        if bucket and (bucket[0].dtype != tensor.dtype or size + tensor.numel() > BUCKET_NUMBERS):
             yield bucket
-            bucket = []
-        bucket.append(grad)
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.numel()
     if bucket:
         yield bucket
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the numbers of tensors in one, a copy."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def _copy(flat: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Copies numbers back to the tensors that `_flat` took them from."""
+    for tensor, piece in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(piece.view_as(tensor))
 
 
 @contextmanager
