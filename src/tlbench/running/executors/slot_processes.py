@@ -150,13 +150,17 @@ class SlotProcesses:
     def _started(self, slot: int, order: FitOrder, environment: Mapping[str, str]) -> DeviceProcesses:
         """Returns a new worker for a slot, with a process for each device of the order."""
         meeting = self._meeting() if order.devices > 1 else ""
-        processes = []
-        for rank in range(order.devices):
-            seat = DeviceSeat(rank, order.devices, meeting)
-            process = self._fork(order, environment_of(seat, environment))
-            self._guard.add(process.pid)
-            self._slots[process] = slot
-            processes.append(process)
+        processes: list[WorkerProcess] = []
+        try:
+            for rank in range(order.devices):
+                seat = DeviceSeat(rank, order.devices, meeting)
+                processes.append(self._fork(order, environment_of(seat, environment)))
+                self._guard.add(processes[-1].pid)
+        except BaseException:
+            for process in processes:
+                process.kill()
+            raise
+        self._slots.update(dict.fromkeys(processes, slot))
         return DeviceProcesses(key_of(order), processes)
 
     def _meeting(self) -> str:
