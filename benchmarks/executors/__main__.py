@@ -7,6 +7,7 @@ then carried out: fits that sleep let eight workers run on two cores.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import msgspec
 
 from benchmarks.executors.measured_run import Load, Measured
 from benchmarks.executors.queue_model import Costs, most_workers, predicted_efficiency, predicted_seconds
+from tlbench.system.machine import cores
 
 TOLERANCE = 0.15
 """The error of its predictions up to which the model is asked about a thousand workers."""
@@ -63,12 +65,14 @@ def modelled(executor: str, fits: int, milliseconds: float, counts: list[int], o
         worst = max(worst, abs(error))
         print(
             f"{executor} {run.workers} workers: predicted {expected:.1f} s, measured {run.seconds:.1f} s,"
-            f" {100 * error:+.0f}%"
+            f" {100 * error:+.0f}% (driver {costs.driver_ms:.1f} ms, worker {costs.worker_ms:.1f} ms of which"
+            f" {costs.worker_cpu_ms:.1f} ms on a core, {costs.cores:.1f} cores free)"
         )
     if worst > TOLERANCE:
         print(f"{executor}: wrong by up to {100 * worst:.0f}%, so the model says nothing about {CLUSTER} workers")
         return
-    costs = _costs([run for run in runs if run.workers == 1])
+    # On a cluster, each worker has a core of its own.
+    costs = dataclasses.replace(_costs([run for run in runs if run.workers == 1]), cores=float("inf"))
     print(f"{executor}: right within {100 * worst:.0f}%. One driver and {CLUSTER} workers, 100 fits for each:")
     for seconds in (1, 10, 60):
         efficiency = predicted_efficiency(costs, 100 * CLUSTER, CLUSTER, 1000.0 * seconds)
@@ -77,9 +81,17 @@ def modelled(executor: str, fits: int, milliseconds: float, counts: list[int], o
 
 
 def _costs(alone: Sequence[Measured]) -> Costs:
-    """Returns the costs of a fit, from runs on one worker."""
+    """Returns the costs of a fit on this machine, from runs on one worker."""
     driver = statistics.mean(run.driver_ms for run in alone)
-    return Costs(driver, max(0.0, statistics.mean(run.overhead_ms for run in alone) - driver))
+    worker = max(0.0, statistics.mean(run.overhead_ms for run in alone) - driver)
+    cpu = statistics.mean(1000 * run.worker_cpu_seconds / run.fits for run in alone)
+    return Costs(driver, worker, min(cpu, worker), statistics.mean(map(_free_cores, alone)))
+
+
+def _free_cores(run: Measured) -> float:
+    """Returns how many cores other programs left to a run, in which it had little to do."""
+    own = (run.driver_cpu_seconds + run.worker_cpu_seconds) / run.seconds
+    return max(own, cores() * (1.0 - run.cpu_share) + own)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Runs of toy cells on a cluster, which a test disturbs while their fits are under way."""
 
+import os
 import threading
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from tlbench.planning.suite import Patch, Suite, SuiteBlock
 from tlbench.results.records.store import Store
 from tlbench.running.run import Settings, pending_attempts, run, started_executor
 
-PATIENCE_SECONDS = 100.0
+PATIENCE_SECONDS = float(os.environ.get("TLBENCH_TEST_PATIENCE", "100"))
 
 
 def lines(path):
@@ -53,8 +54,11 @@ class ClusterRun:
         self.commits = Counter()
         self.executor = None
 
-    def carry_out(self, disturb=lambda run: None):
-        """Runs all cells; `disturb` is called in a thread once as many fits have begun as there are workers."""
+    def carry_out(self, disturb=lambda run: None, refused=0):
+        """Runs all cells, and waits until the executor has refused so many answers.
+
+        `disturb` is called in a thread once as many fits have begun as there are workers.
+        """
         name = f"ray[address={self.address},workers={self.asked}]"
         settings = Settings(name, None, "cpu")
 
@@ -77,6 +81,12 @@ class ClusterRun:
                 over.set()
                 self.go.touch()
                 watcher.join()
+
+            def has_refused():
+                self.executor.capacity()  # takes in what has come
+                return self.executor.refused >= refused
+
+            eventually(has_refused, f"{refused} late answers")
         return [self.store.record(cell.id) for cell in self.plan.cells]
 
     def _committed(self, record):

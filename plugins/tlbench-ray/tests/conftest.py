@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 ATTEMPTS = 5
@@ -35,9 +36,14 @@ class Machines:
     def add(self, number, cpus=2):
         """Adds a machine that has as little as a machine of Ray can have, and returns it."""
         for attempt in range(1, ATTEMPTS + 1):
+            before = set(psutil.Process().children(recursive=True))
             try:
                 return self._added(number, cpus)
             except Exception:
+                # It may still join, later than Ray waits for it, as a machine that no test knows of.
+                for process in set(psutil.Process().children(recursive=True)) - before:
+                    with suppress(psutil.Error):
+                        process.kill()
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError

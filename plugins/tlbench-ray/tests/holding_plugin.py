@@ -9,7 +9,7 @@ from tlbench import hookimpl
 from tlbench.testing.toys import ToyFit
 
 BEGUN, GO, ENDED = "TLBENCH_TEST_BEGUN", "TLBENCH_TEST_GO", "TLBENCH_TEST_ENDED"
-PATIENCE_SECONDS = 200.0
+PATIENCE_SECONDS = 2 * float(os.environ.get("TLBENCH_TEST_PATIENCE", "100"))
 
 
 def note(variable):

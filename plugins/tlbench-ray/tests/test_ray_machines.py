@@ -53,7 +53,8 @@ def test_answers_of_a_machine_that_was_given_up_are_refused(cluster, tmp_path, m
         # In the driver's thread, which takes in events as long as the run goes on or is asked.
         eventually(lambda: lines(run.ended) >= run.workers, "the late fits")
 
-    records = run.carry_out(partition)
+    # Two workers were on the machine.
+    records = run.carry_out(partition, refused=2)
     assert given_up, "the machine had no worker"
     assert run.executor.refused == len(given_up)
     run.assert_all_once(records)

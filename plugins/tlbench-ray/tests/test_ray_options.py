@@ -49,6 +49,15 @@ def test_what_a_worker_reserves():
         reservation_of(None, None, "", "cuda:1", [LARGE])
 
 
+def test_what_a_worker_with_several_devices_reserves():
+    assert reservation_of(None, None, "", "auto", [SMALL], devices=2) == Reservation(2, 0.0, 0)
+    assert reservation_of(None, None, "", "auto", [LARGE], devices=2) == Reservation(16, 2.0, 0)
+    assert reservation_of(8, 4.0, "", "cuda", [LARGE], devices=2) == Reservation(8, 4.0, 0)
+    for cpus, gpus in ((None, 0.5), (None, 1.0), (1, None)):
+        with pytest.raises(UsageError, match="--devices 2: a worker needs as many"):
+            reservation_of(cpus, gpus, "", "auto", [LARGE], devices=2)
+
+
 def test_how_many_workers_a_machine_has_room_for():
     assert Reservation(1, 0.0, 0).places(SMALL) == 8
     assert Reservation(3, 0.0, 0).places(SMALL) == 2

@@ -52,6 +52,7 @@ class RunOptions(TypedDict, total=False):
     executor: str | None
     jobs: int | None
     device: str | None
+    devices: int | None
     max_memory: str | None
     fresh: Fresh | None
     retry: str | Sequence[str] | None
@@ -83,6 +84,7 @@ class WhereToRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     executor: str = "isolated"
     jobs: PositiveInt | None = None
     device: str = "auto"
+    devices: PositiveInt = 1
     max_memory: str | None = None
 
 

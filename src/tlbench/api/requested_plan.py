@@ -66,7 +66,7 @@ def requested_plan(
     return plan(content, catalog, selection, room, fetch=fetch)
 
 
-def memory_room(size: str | None, device: str = "auto") -> Room | None:
+def memory_room(size: str | None, device: str = "auto", devices: int = 1) -> Room | None:
     """Returns the memory that a worker may use (by default all memory of the machine or of its GPU), or None.
 
     None means no limit, because the size of the memory is unknown.
@@ -80,7 +80,7 @@ def memory_room(size: str | None, device: str = "auto") -> Room | None:
     else:
         count = gpu_memory_bytes(device) if gpu else memory_bytes()
     # Also None where the memory cannot be measured: nothing is skipped by a guess.
-    return Room(count, host=not gpu) if count else None
+    return Room(count, not gpu, devices) if count else None
 
 
 def check_device(device: str, source: str = "--device") -> None:

@@ -122,13 +122,15 @@ def run_suite(
     selection = selection_of(chosen, protocol_of(values, _NAME), choices)
     folder, notes = results_folder(out), list[str]()
     with searching_in(folder):
-        catalog, room = Catalog.discover(), memory_room(where.max_memory, where.device)
+        catalog, room = Catalog.discover(), memory_room(where.max_memory, where.device, where.devices)
         name = None if suite is None else os.fspath(suite)
         plan = requested_plan(catalog, name, selection, room, fetch=True, note=notes.append)
         if name is None:
             plan = msgspec.structs.replace(plan, suite=_NAME)
         settings = Settings(where.executor, where.jobs, where.device, choices.fresh, room, choices.keep_models)
-        settings = replace(settings, retry=retried(names(choices.retry, "retry", _NAME), f"{_NAME}: retry="))
+        settings = replace(
+            settings, devices=where.devices, retry=retried(names(choices.retry, "retry", _NAME), f"{_NAME}: retry=")
+        )
         try:
             ended = run_missing(plan, catalog, settings, folder, _BarOfRun(plan.suite, progress, catalog))
         except KeyboardInterrupt as stop:

@@ -102,6 +102,7 @@ def run(
         int | None, typer.Option("--jobs", "-j", min=1, help="Number of workers; by default one per GPU or core.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    devices: o.Devices = 1,
     executor: Annotated[
         str,
         typer.Option(help="How workers run; see `tlbench list executors`.", autocompletion=complete_names("executor")),
@@ -123,7 +124,7 @@ def run(
     """
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.batch_jobs.submit_plan import submit_plan
-    from tlbench.cli.plan import print_inferred
+    from tlbench.cli.plan import print_devices, print_inferred
     from tlbench.cli.run import run_plan
     from tlbench.running.run import Settings
 
@@ -149,12 +150,14 @@ def run(
         folds,
         final,
     )
-    room = memory_room(max_memory, device)
+    room = memory_room(max_memory, device, devices)
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
     plan = o.planned(catalog, suite, selection, room, fetch=True)
     print_inferred(plan, catalog)
+    print_devices(plan, catalog, devices)
     again = retried(retry or (), "--retry ")
-    settings = Settings(executor, jobs, device, fresh, room, keep_models, again, o.storage_url(storage, submit))
+    storage = o.storage_url(storage, submit)
+    settings = Settings(executor, jobs, device, fresh, room, keep_models, again, storage, devices)
     to = o.out_folder(out)
     try:
         status = submit_plan(plan, catalog, settings, to) if submit else run_plan(plan, catalog, settings, to, json_)
@@ -190,6 +193,7 @@ def plan(
     set_: o.Set = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every cell with its id.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the cells as JSON (docs/json.md).")] = False,
+    devices: o.Devices = 1,
     max_memory: o.MaxMemory = None,
     data_root: o.DataRoot = None,
     out: o.Out = None,
@@ -199,7 +203,7 @@ def plan(
     Shows how many of them are finished, and why combinations are skipped.
     """
     from tlbench.catalog.catalog import Catalog
-    from tlbench.cli.plan import print_inferred, print_plan
+    from tlbench.cli.plan import print_devices, print_inferred, print_plan
 
     o.set_data_root(data_root)
     search_in(o.out_folder(out))
@@ -221,8 +225,9 @@ def plan(
         final,
     )
     selection = o.selection(backbone, task, strategy, protocol, like, baseline, set_)
-    planned = o.planned(catalog, suite, selection, memory_room(max_memory))
+    planned = o.planned(catalog, suite, selection, memory_room(max_memory, devices=devices))
     print_inferred(planned, catalog)
+    print_devices(planned, catalog, devices)
     print_plan(planned, o.out_folder(out), cells, catalog, json_)
 
 

@@ -148,6 +148,15 @@ Retry = Annotated[
         " crashed or diverged. Repeatable, and several may be joined by commas.",
     ),
 ]
+Devices = Annotated[
+    int,
+    typer.Option(
+        "--devices",
+        min=1,
+        metavar="N",
+        help="Devices of one machine for each fit, which divide its batches (docs/clusters/devices.md).",
+    ),
+]
 CacheLimit = Annotated[
     str | None,
     typer.Option(

@@ -100,6 +100,13 @@ def print_inferred(plan: Plan, catalog: Catalog) -> None:
             note(f"{printable(name)}: {printable(how)}")
 
 
+def print_devices(plan: Plan, catalog: Catalog, devices: int) -> None:
+    """Prints to stderr which strategies use one of the devices that each fit is given, and why."""
+    for name in dict.fromkeys(cell.strategy.name for cell in plan.cells) if devices > 1 else ():
+        if reason := catalog.strategy(name).item.why_one_device:
+            note(f"{printable(name)}: its fits run on one of {devices} devices, since {printable(reason)}")
+
+
 def protocol_text(protocol: Protocol) -> str:
     """Returns a summary of a protocol: "16 trials (tpe), 3 seeds, 200 steps".
 

@@ -114,6 +114,8 @@ class FitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     precision: str = "fp32"
     """Precision of the fits: `fp32`, `bf16-autocast` or `bf16-weights`, never `auto`."""
     threads: int = 1
+    devices: int = 1
+    """Number of devices of one machine that run each fit together, each in a process of its own."""
     environment: dict[str, str] = {}
     """Environment variables of tlbench: the folders of data and caches, and the plugin modules to load."""
     imports: tuple[str, ...] = ()
@@ -232,6 +234,8 @@ class Capacity:
     """Whether the device has bf16 arithmetic in hardware."""
     isolated: bool = False
     """Whether a worker can crash or be killed without ending the run."""
+    devices: int = 1
+    """Devices of one worker, each with a process and `cores` of its own, for fits that use several together."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,8 @@ class ExecutorRequest:
     memory_bytes: int | None = None
     """Main memory that all workers together may hold; an executor ends a worker that takes more, and reports it as
     lost for lack of memory (`WorkerLost.oom`). None for no limit."""
+    devices: int = 1
+    """Devices that each fit is to have, from `--devices`; an executor that gives more says so in `Capacity`."""
 
 
 @runtime_checkable

@@ -18,6 +18,8 @@ NUMBER_BYTES = 4
 """Bytes of a weight or an activation in fp32, the largest precision."""
 TRAINED_COPIES = 4
 """Number of values that AdamW keeps for each trained weight: the weight, its gradient and two moments."""
+MOMENTS = 2
+"""Number of them that are the optimiser's own, which several devices divide among them."""
 NUMBERS_A_POSITION = 20
 """Activations that a transformer block keeps per position, in multiples of its width, without attention matrices.
 
@@ -75,8 +77,17 @@ class Resources:
     """Additional main memory for an unchanged copy of the weights, whichever device the fit uses."""
     cpu_bytes: int = 0
     """Additional memory that is needed only if the device is the CPU, for attention matrices."""
+    divided_bytes: int = 0
+    """The part of `memory_bytes` that several devices divide among them: moments of the optimiser, and activations."""
     reason: str = ""
     """The largest part of the memory in words, for messages: "all of 2.1 billion parameters trained"."""
+
+    def on(self, devices: int) -> Resources:
+        """Returns the resources on each of several devices that run a fit together."""
+        if self.memory_bytes is None or devices == 1:
+            return self
+        saved = self.divided_bytes - self.divided_bytes // devices
+        return replace(self, memory_bytes=max(0, self.memory_bytes - saved), cpu_bytes=self.cpu_bytes // devices)
 
     def with_another_network(self, card: Card) -> Resources:
         """Returns the resources of a fit that also loads the backbone anew, as one with random weights does.
@@ -118,15 +129,20 @@ def estimated(
     # A decoder serves as the head, and a head is never frozen.
     decoder = (card.decoder_parameters or 0) if writes else 0
     numbers = card.parameters + TRAINED_COPIES * (decoder + head.parameters) + rows * (head.activations + head.encoded)
+    trained = decoder + head.parameters
     if trainable.parameters is None:
+        own = round(card.parameters * stages / total)
         # The weights themselves are counted above: what training adds is a gradient and two moments.
-        numbers += (TRAINED_COPIES - 1) * round(card.parameters * stages / total)
+        numbers += (TRAINED_COPIES - 1) * own
+        trained += own
     else:
         # Four copies and not three: most of these parameters, such as a LoRA's, are not among the backbone's own.
         numbers += TRAINED_COPIES * trainable.parameters
+        trained += trainable.parameters
     # Without gradients, a stage's activations are freed once the next stage has read them, so one stage is counted.
     positions = (card.positions or POSITIONS) * rows * max(stages, 1)
-    numbers += positions * NUMBERS_A_POSITION * (card.width or 0)
+    activations = positions * NUMBERS_A_POSITION * (card.width or 0)
+    numbers += activations
     matrices = positions * MATRICES * (card.dropped_heads or 0) * (card.positions or POSITIONS)
     # Not counted: the logits of a decoder (rows x tokens x vocabulary), since nobody knows the length of answers.
     return Resources(
@@ -135,6 +151,7 @@ def estimated(
         + head.host_bytes
         + (0 if stages else min(MOST_ENCODED_BYTES, head.encoded * examples * NUMBER_BYTES)),
         cpu_bytes=matrices * NUMBER_BYTES,
+        divided_bytes=(MOMENTS * trained + activations) * NUMBER_BYTES,
         reason=_reason(card.parameters, total, stages, trainable.parameters, decoder),
     )
 

@@ -84,6 +84,15 @@ class Strategy:
             return "it fits several settings in one pass"
         return None if self.reports_scores else "it reports no scores during a fit"
 
+    @property
+    def why_one_device(self) -> str | None:
+        """Why a fit of this strategy runs on one device, however many it is given, or None if it divides its batches.
+
+        `tlbench.training.train` divides them, so a strategy whose fits are that function's can return None: all of its
+        fits then run in several processes at once, each with the same job, and must do the same in all of them.
+        """
+        return "several of its fits share one pass" if self.batch_size > 1 else "its fit is its own"
+
     strategy_options: ClassVar[tuple[str, ...]] = ()
     """Names of the options, each a text, that name other strategies, which `join` is given; "" names none."""
 

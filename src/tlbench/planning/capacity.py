@@ -26,6 +26,8 @@ class Room:
     bytes: int
     host: bool = True
     """Whether this is the machine's main memory; False for the memory of a GPU."""
+    devices: int = 1
+    """Number of devices of each fit, which on a CPU are processes that share the main memory."""
 
 
 def fit_bytes(resources: Resources, host: bool) -> int | None:
@@ -41,6 +43,15 @@ def needed_bytes(resources: Resources, host: bool) -> int | None:
     return needed + WORKER_BYTES if needed is not None and host else needed
 
 
+def devices_of(strategy: str, catalog: Catalog, devices: int) -> int:
+    """Returns how many of the devices of a worker the fits of a strategy use: all or one."""
+    if devices == 1:
+        return 1
+    with suppress(Exception):  # not installed any more, or a plugin's mistake, which the plan reports
+        return devices if catalog.strategy(strategy).item.why_one_device is None else 1
+    return 1
+
+
 def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | None:
     """Returns the number of workers that fit in memory if each ran the largest fit of the cells; None for no limit."""
     if not room.host:
@@ -51,7 +62,9 @@ def workers_in(room: Room, cells: Iterable[Cell], catalog: Catalog) -> int | Non
         if backbone is not None:
             with suppress(Exception):  # a plugin's mistake, which the plan has reported as a skip
                 items = catalog.backbone(backbone.name), catalog.task(task.name), catalog.strategy(strategy.name)
-                largest = max(largest, needed_bytes(sizes.of(*items), host=True) or 0)
+                processes = devices_of(strategy.name, catalog, room.devices)
+                needed = needed_bytes(sizes.of(*items).on(processes), host=True)
+                largest = max(largest, processes * (needed or 0))
     # At least one: what the plan did not skip is run.
     return max(1, room.bytes // largest) if largest else None
 
@@ -101,11 +114,22 @@ def resources_of(backbone: Backbone | None, task: Task, strategy: Strategy, cata
     return needed
 
 
-def too_large(resources: Resources, room: Room) -> str | None:
-    """Returns why a fit does not fit in memory, or None if it does or its size is unknown."""
-    needed = needed_bytes(resources, room.host)
+def too_large(resources: Resources, room: Room, devices: int = 1) -> str | None:
+    """Returns why a fit does not fit in memory, or None if it does or its size is unknown.
+
+    Args:
+        resources: What a fit needs on one device.
+        room: The memory.
+        devices: The number of devices that the fit uses, each with a copy of the weights and gradients.
+    """
+    if resources.devices > devices:
+        return f"needs {resources.devices} devices: give --devices {resources.devices}"
+    needed = needed_bytes(resources.on(devices), room.host)
+    if needed is not None and room.host:
+        needed *= devices
     # A wrong skip would hide a result, so a fit of unknown size is tried.
     if needed is None or needed <= room.bytes:
         return None
-    reason = f"needs about {size_text(needed)} of {size_text(room.bytes)}"
+    several = f" for {devices} processes" if room.host and devices > 1 else ""
+    reason = f"needs about {size_text(needed)}{several} of {size_text(room.bytes)}"
     return f"{reason}: {resources.reason}" if resources.reason else reason

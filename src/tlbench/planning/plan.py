@@ -21,7 +21,7 @@ from tlbench.contracts.space import Override, is_fixed, narrow
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task
 from tlbench.data.subsets import no_shots
-from tlbench.planning.capacity import Room, Sizes, too_large
+from tlbench.planning.capacity import Room, Sizes, devices_of, too_large
 from tlbench.planning.needs import needed_by, own_task
 from tlbench.planning.presence import Presence, reason_of
 from tlbench.planning.published.planned_references import references_of
@@ -176,7 +176,8 @@ class _Planner:
     def _too_large(self, backbone: Found[Backbone] | None, task: Found[Task], strategy: Found[Strategy]) -> str | None:
         if self._room is None or backbone is None:
             return None
-        return too_large(self._sizes.of(backbone, task, strategy), self._room)
+        devices = devices_of(strategy.ref.name, self._catalog, self._room.devices)
+        return too_large(self._sizes.of(backbone, task, strategy), self._room, devices)
 
     def _overrides(self, strategy: str, base: str) -> dict[str, Override]:
         """Returns the suite's overrides of a strategy's space.

@@ -32,6 +32,7 @@ from tlbench.running.search.strategy_definition import changed_text
 from tlbench.running.sharing.shared_studies import SharedStudies
 from tlbench.running.staleness import StalenessChecker
 from tlbench.system.integrity.sealed_files import put_aside
+from tlbench.system.measure import several_devices
 
 Fresh = Literal["none", "failed", "stale", "all"]
 """The records that `--fresh` replaces by running their cells again."""
@@ -62,6 +63,8 @@ class Settings:
     # Left out of the representation: the URL may have a password.
     storage: str = field(default="", repr=False)
     """URL of the database over which drivers share trials; empty without one."""
+    devices: int = 1
+    """Number of devices of one machine for each fit, as far as its strategy can use them."""
 
 
 @dataclass
@@ -93,12 +96,27 @@ def started_executor(plan: Plan, store: Store, catalog: Catalog, settings: Setti
         str(store.root.resolve() / "work" / LOG),
         own_environment(),
         settings.room.bytes if settings.room is not None and settings.room.host else None,
+        settings.devices,
     )
     executor = catalog.executor(settings.executor).item.start(request)
     try:
+        check_devices(settings, executor.capacity())
         yield executor
     finally:
         executor.close()
+
+
+def check_devices(settings: Settings, capacity: Capacity) -> None:
+    """Checks that each fit can have the devices that the settings ask for.
+
+    Raises:
+        UsageError: The executor gives a fit fewer devices.
+    """
+    if capacity.devices != settings.devices:
+        raise UsageError(
+            f"--devices {settings.devices}: the executor {settings.executor} runs a fit on {capacity.devices};"
+            " use isolated, ray or slurm"
+        )
 
 
 def pending_attempts(
@@ -130,7 +148,7 @@ def pending_attempts(
     ids = {cell.id for cell in plan.cells}
     wanted = {cell_id: attempt for cell_id, attempt in store.wanted().items() if cell_id in ids}
     fresh: Fresh = "none" if wanted else settings.fresh
-    staleness = StalenessChecker(catalog, capacity.device, capacity.cores)
+    staleness = StalenessChecker(catalog, capacity)
     related = RelatedCells(store, ids | attempts.keys(), attempts, staleness if settings.fresh == "stale" else None)
     found = []
     changed: list[tuple[Cell, str]] = []
@@ -265,7 +283,7 @@ def run(
 def order_defaults(capacity: Capacity, keep_models: KeepModels = "none") -> OrderDefaults:
     """Returns the fields that all orders to an executor share."""
     environment = tuple(sorted(own_environment().items()))
-    return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, environment, keep_models)
+    return OrderDefaults(capacity.device, capacity.bf16, capacity.cores, capacity.devices, environment, keep_models)
 
 
 def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity) -> tuple[TimeLeft, FitTimes]:
@@ -279,7 +297,7 @@ def time_left(attempts: Sequence[Attempt], catalog: Catalog, capacity: Capacity)
         [attempt.cell for attempt in attempts],
         capacity.workers,
         times,
-        f"{capacity.device}:{capacity.cores}",
+        f"{several_devices(capacity.device, capacity.devices)}:{capacity.cores}",
         lambda cell: parallel_fits(cell, catalog.strategy(cell.strategy.name).item),
         lambda cell: fit_cost(cell, catalog),
     )

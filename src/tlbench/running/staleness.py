@@ -9,9 +9,11 @@ from contextlib import suppress
 from importlib import metadata
 
 from tlbench.catalog.catalog import Catalog
+from tlbench.contracts.executor import Capacity
 from tlbench.contracts.record import Provenance, Record
+from tlbench.planning.capacity import devices_of
 from tlbench.running.splits import Splits
-from tlbench.system.measure import cpu_name
+from tlbench.system.measure import cpu_name, several_devices
 
 
 class InstalledVersions:
@@ -39,9 +41,9 @@ class StalenessChecker:
     Each version is looked up, and each data set read, only once.
     """
 
-    def __init__(self, catalog: Catalog, device: str, threads: int) -> None:
-        self._catalog, self._threads = catalog, threads
-        self._on_cpu = device == "cpu"
+    def __init__(self, catalog: Catalog, capacity: Capacity) -> None:
+        self._catalog, self._threads, self._devices = catalog, capacity.cores, capacity.devices
+        self._on_cpu = capacity.device == "cpu"
         self._versions = InstalledVersions()
         self._data: dict[str, dict[str, str]] = {}
 
@@ -53,9 +55,10 @@ class StalenessChecker:
         """
         task = record.cell.task.name
         made_with = (record.provenance, *record.also_made_with)
-        return has_other_code(record, self._catalog) or any(self._differs(one, task) for one in made_with)
+        devices = devices_of(record.cell.strategy.name, self._catalog, self._devices)
+        return has_other_code(record, self._catalog) or any(self._differs(one, task, devices) for one in made_with)
 
-    def _differs(self, provenance: Provenance, task: str) -> bool:
+    def _differs(self, provenance: Provenance, task: str, devices: int) -> bool:
         if self._versions.differ(provenance):
             return True
         # Another number of threads changes the last bits of results.
@@ -63,7 +66,9 @@ class StalenessChecker:
             return True
         # The name of a GPU would take a driver and torch, in a process that only plans; the leaderboard compares it.
         recorded = provenance.device
-        if recorded and (recorded != cpu_name() if self._on_cpu else recorded.startswith("cpu")):
+        if recorded and recorded != several_devices(base := recorded.partition(" x ")[0], devices):
+            return True
+        if recorded and (base != cpu_name() if self._on_cpu else recorded.startswith("cpu")):
             return True
         # Data last: reading them is by far the slowest.
         current = self._fingerprints(task) if provenance.data else {}

@@ -81,7 +81,12 @@ def metered(device: torch.device, *, sampled: bool = False) -> Iterator[Resource
 
 
 def provenance(
-    plugins: Iterable[tuple[str, str]], device: torch.device, precision: str, threads: int, data: dict[str, str]
+    plugins: Iterable[tuple[str, str]],
+    device: torch.device,
+    precision: str,
+    threads: int,
+    data: dict[str, str],
+    devices: int = 1,
 ) -> Provenance:
     """Returns the provenance of a result.
 
@@ -91,6 +96,7 @@ def provenance(
         precision: The resolved precision.
         threads: The number of CPU threads.
         data: Fingerprints of the data, by name.
+        devices: The number of devices that ran each fit together.
     """
     versions = {"tlbench": VERSION, **{name: version for name, version in plugins if version}}
     modules = {"scikit-learn": "sklearn"}
@@ -102,7 +108,7 @@ def provenance(
         distributions=dict(sorted(versions.items())),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        device=device_name(device),
+        device=several_devices(device_name(device), devices),
         precision=precision,
         threads=threads,
         data=data,
@@ -126,6 +132,11 @@ def device_name(device: torch.device) -> str:
 
         return torch.cuda.get_device_name(device)
     return cpu_name()
+
+
+def several_devices(name: str, count: int) -> str:
+    """Returns the name of one device or more, as "NVIDIA H200 x 4"."""
+    return name if count == 1 else f"{name} x {count}"
 
 
 @cache

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from tlbench.modeling.devices.device_group import ALONE, DeviceGroup
+from tlbench.modeling.devices.weight_owners import WeightOwners
 from tlbench.modeling.precision import at_least_fp32, wide
 from tlbench.modeling.weights import count_optimizer_step
 from tlbench.training.parameters import checked_groups
@@ -39,6 +41,7 @@ class AdamW:
         *,
         keeps_gradients: bool = False,
         bias_correction: bool = True,
+        device_group: DeviceGroup = ALONE,
     ) -> None:
         """Creates the optimiser for groups with params, lr and weight_decay.
 
@@ -49,6 +52,7 @@ class AdamW:
                 during the step.
             bias_correction: Whether the moments are divided by 1 - beta ** step, which makes them unbiased. BERT was
                 published without it, which makes the first steps larger (Zhang et al. 2021, arXiv:2006.05987).
+            device_group: The processes among which the moments and masters are divided; all have equal gradients.
 
         Raises:
             PluginError: A group lacks a key, or a parameter is in two groups or twice in one.
@@ -59,6 +63,7 @@ class AdamW:
         self.keeps_gradients = keeps_gradients
         self.bias_correction = bias_correction
         self._states: dict[nn.Parameter, _ParameterState] = {}
+        self._owners = WeightOwners(device_group)
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -75,6 +80,10 @@ class AdamW:
         norm = gradient_norm(self.weights)
         scale = (norm / self.max_grad_norm).clamp(min=1.0)
         kept = [(weight, weight.grad) for weight in self.weights] if self.keeps_gradients else []
+        updated = [weight for weight in self.weights if weight.grad is not None]
+        for weight in updated:
+            if not self._owners.is_here(weight):
+                weight.grad = None
         for weights, lr, weight_decay in self.groups:
             moved = [(weight, self._state(weight, weight_decay)) for weight in weights if weight.grad is not None]
             parts = [state.open(weight) for weight, state in moved]
@@ -101,6 +110,7 @@ class AdamW:
                 )
             for (weight, state), part in zip(moved, parts, strict=True):
                 state.close(weight, part)
+        self._owners.spread(updated)
         for weight, grad in kept:
             weight.grad = grad
         # The kernel does not raise torch's version counters, so the activation cache is notified of the change here.

@@ -56,6 +56,8 @@ class GradientStrategy(ClassWeighted):
 
     changes_backbone: ClassVar[bool] = False
     """Whether `begin` changes weights of the backbone."""
+    loss_adds_up: ClassVar[bool] = False
+    """Whether the losses of `objective` and `penalized` are marked by `adds_up`, so that devices can divide batches."""
     train_batch_size: int = 16
     """Rows per optimiser step. This is not `batch_size`, the number of trials that `fit_batch` takes."""
     weight_decay: float = 0.01
@@ -104,6 +106,16 @@ class GradientStrategy(ClassWeighted):
         """The parts of a fit that this strategy brings, among `PARTS`; the others are those of full fine-tuning."""
         mine, base = type(self), GradientStrategy
         return frozenset(part for part, method in PARTS.items() if getattr(mine, method) is not getattr(base, method))
+
+    @property
+    def why_one_device(self) -> str | None:
+        """Why a fit of this strategy runs on one device, or None if its batches can be divided among several."""
+        if type(self).fit is not GradientStrategy.fit:
+            return "its fit is its own"
+        own_loss = "loss" in self.parts or type(self).penalized is not GradientStrategy.penalized
+        if (own_loss and not self.loss_adds_up) or self.mixup_alpha:
+            return "its loss may depend on all rows of a batch together"
+        return None
 
     @property
     def trains(self) -> Trains:

@@ -14,6 +14,7 @@ from tlbench.contracts.errors import Diverged, PluginError
 from tlbench.contracts.executor import RUNG_PARTS, RUNG_PRUNERS, step_of_part
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Data
+from tlbench.modeling.devices.device_group import ALONE
 from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.checks import GroupCheck, build_optimizer
@@ -57,7 +58,9 @@ def train(
     """Trains the model on the data for the protocol's number of steps or epochs and returns its predictor.
 
     A model with a frozen prefix is trained on the prefix's cached activations, unless the data is augmented. On a CPU,
-    the same job gives bit-equal parameters at the same number of threads.
+    the same job gives bit-equal parameters at the same number of threads. Where the job has several devices, each
+    batch is divided among them, and the parameters are those of one device up to rounding, except for the masks that
+    dropout draws.
 
     Args:
         model: The model; all of its parameters that require a gradient are trained.
@@ -82,11 +85,13 @@ def train(
     Raises:
         Diverged: A loss, a gradient or a parameter is not finite.
         PluginError: Nothing is trainable; a trainable parameter, even one that was unfrozen after a step, is in no
-            group; the head has no class weights; or the loss, the optimiser or the groups are not valid.
+            group; the head has no class weights; the loss, the optimiser or the groups are not valid; or batches cannot
+            be divided among the job's devices.
         Pruned: The pruner stopped the trial.
         IndivisibleBatch: The job asks for batches in parts, and they cannot be divided.
     """
-    device = model.device
+    device, group = model.device, job.device_group or ALONE
+    group.copy_from_first(model)
     targets = model.head.targets(data)
     model.head.prepare(data)
     if class_weight is not None:
@@ -105,8 +110,11 @@ def train(
     sparse_embeddings: AbstractContextManager[None]
     if optimizer is None:
         keeps = after_step is not None
-        stepper = AdamW(checked, max_grad_norm, keeps_gradients=keeps, bias_correction=bias_correction)
-        sparse_embeddings = embeddings_by_row(model)
+        stepper = AdamW(
+            checked, max_grad_norm, keeps_gradients=keeps, bias_correction=bias_correction, device_group=group
+        )
+        # Devices look up different rows, so that their gradients are added up whole.
+        sparse_embeddings = embeddings_by_row(model) if group.size == 1 else nullcontext()
     else:
         # Most of torch's optimisers do not support sparse gradients.
         stepper, sparse_embeddings = TorchOptimizer(build_optimizer(optimizer, checked), max_grad_norm), nullcontext()
@@ -120,11 +128,12 @@ def train(
     run_batch.check()
     # `fork_rng` restores the caller's random state, so that a fit does not change the random numbers after it.
     with sparse_embeddings, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(job.seed)
+        torch.manual_seed(group.seed_of(job.seed))
         model.train()
         batches = train_batches(data.lengths, batch_size, job.seed)
         for number, indices in zip(range(1, total + 1), batches, strict=False):
             value, step = run_batch(number, indices)
+            value = group.sum_gradients(stepper.weights, value)
             norm = stepper.step(rate(number - 1, total, warmup, schedule))
             # Accumulated on the device; only the check below waits for it.
             finite &= torch.isfinite(value) & torch.isfinite(norm)
@@ -134,7 +143,7 @@ def train(
                 raise Diverged(f"the loss or its gradient is not finite by step {number} of {total}")
             stops = False
             if after_step is not None:
-                stops = bool(after_step(step))
+                stops = bool(group.of_first(float(bool(after_step(step)))))
                 check_groups()
                 stepper.sync_masters()
                 # Parameters that the hook has unfrozen leave eval mode.

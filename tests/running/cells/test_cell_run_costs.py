@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tlbench.contracts.executor import Capacity
 from tlbench.contracts.record import Provenance
 
 
@@ -12,7 +13,7 @@ def test_what_was_made_otherwise_is_stale_whether_it_has_a_score_or_not(runs, mo
         made = record.provenance
 
         def differs(record, device="cpu", threads=made.threads):
-            return staleness.StalenessChecker(runs.catalog, device, threads).is_stale(record)
+            return staleness.StalenessChecker(runs.catalog, Capacity(1, threads, device)).is_stale(record)
 
         assert made.distributions["tlbench"]
         assert set(made.data) >= {"train", "validation"}

@@ -75,9 +75,12 @@ class ClusterExecutor:
         # One name, so that killed drivers leave one file. A second driver in the folder writes it anew; machines that
         # join the first one later then return their files, which is right as well.
         self._probe = folder / ".ray-folder"
-        reservation = reservation_of(options.cpus, options.gpus, options.memory, request.device, alive_machines())
+        reservation = reservation_of(
+            options.cpus, options.gpus, options.memory, request.device, alive_machines(), request.devices
+        )
+        self._cores = max(1, reservation.cpus // request.devices)
         settings = NodeSettings(
-            log, reservation.cpus, environment, os.getcwd(), options.working_dir, str(self._probe),
+            log, self._cores, environment, os.getcwd(), options.working_dir, str(self._probe),
             secrets.token_hex(16),
         )  # fmt: skip
         if options.working_dir and not os.path.isdir(options.working_dir):
@@ -115,7 +118,8 @@ class ClusterExecutor:
         self._check()
         reservation = self._workers.reservation
         device = "cuda" if reservation.gpus else "cpu"
-        return Capacity(len(self._workers.ready), reservation.cpus, device, self._is_bf16, isolated=True)
+        ready, devices = len(self._workers.ready), self._request.devices
+        return Capacity(ready, self._cores, device, self._is_bf16, isolated=True, devices=devices)
 
     def submit(self, order: FitOrder) -> Handle:
         """Gives the order to a worker, or keeps it until there is one."""

@@ -61,7 +61,12 @@ def fault_of_options(workers: int | None, cpus: int | None, gpus: float | None, 
 
 
 def reservation_of(
-    cpus: int | None, gpus: float | None, memory: str, device: str, machines: Iterable[Mapping[str, float]]
+    cpus: int | None,
+    gpus: float | None,
+    memory: str,
+    device: str,
+    machines: Iterable[Mapping[str, float]],
+    devices: int = 1,
 ) -> Reservation:
     """Returns what one worker reserves, with the defaults that suit the machines.
 
@@ -71,6 +76,7 @@ def reservation_of(
         memory: The option of the executor.
         device: `auto`, `cpu` or `cuda`, from `--device`.
         machines: The resources of each machine.
+        devices: The number of devices of each fit, all on one machine.
 
     Raises:
         UsageError: The device and the number of GPUs contradict each other, or the cluster has no GPU.
@@ -83,11 +89,15 @@ def reservation_of(
         raise UsageError(f"--device cpu and gpus={gpus:g} contradict each other: leave one out")
     if device == "cuda" and gpus == 0:
         raise UsageError("--device cuda and gpus=0 contradict each other: leave one out")
+    if devices > 1 and ((gpus and gpus < devices) or (cpus is not None and cpus < devices)):
+        raise UsageError(
+            f"--devices {devices}: a worker needs as many, as ray[gpus={devices}] or on CPUs ray[cpus={devices}]"
+        )
     if gpus is None:
-        gpus = 1.0 if device == "cuda" or (device == "auto" and with_gpus) else 0.0
+        gpus = float(devices) if device == "cuda" or (device == "auto" and with_gpus) else 0.0
     if gpus and not with_gpus and machines:
         raise UsageError("the Ray cluster has no GPU: take --device cpu, or ray[wait=600] if it starts machines")
     if cpus is None:
-        shares = [one.get("CPU", 1.0) // (one["GPU"] / gpus) for one in with_gpus] if gpus else [1]
+        shares = [one.get("CPU", 1.0) // (one["GPU"] / gpus) for one in with_gpus] if gpus else [devices]
         cpus = max(1, int(min(shares, default=1)))
     return Reservation(cpus, gpus, parse_size(memory, "memory") if memory else 0)

@@ -44,7 +44,7 @@ def serve(folder: Path) -> None:
     """
     settings = msgspec.json.decode((folder.parent / "settings.json").read_bytes(), type=WorkerSettings)
     os.environ.update(settings.environment)
-    request = ExecutorRequest(1, 1, settings.device, settings.log, settings.environment)
+    request = ExecutorRequest(1, 1, settings.device, settings.log, settings.environment, devices=settings.devices)
     driver = _Driver(folder.parent)
     executor = local_executor(request)
     try:

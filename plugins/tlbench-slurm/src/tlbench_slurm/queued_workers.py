@@ -83,7 +83,7 @@ class QueuedWorkers:
         self._capacity, self._jobs = capacity, jobs
         self._folder = Path(request.log).resolve().parent / f"slurm-workers-{secrets.token_hex(4)}"
         (self._folder / "jobs").mkdir(parents=True)
-        settings = WorkerSettings(capacity.device, request.log, request.environment)
+        settings = WorkerSettings(capacity.device, request.log, request.environment, capacity.devices)
         write_whole(self._folder / "settings.json", msgspec.json.encode(settings))
         self._workers: list[_QueuedWorker] = []
         self._waiting: list[_Handle] = []

@@ -30,7 +30,7 @@ class Slurm:
     mem: float = 0.0
     """Memory of a job in GiB; 0 for the cluster's default."""
     gpus: int = 0
-    """GPUs of a job, each for one worker."""
+    """GPUs of a job, each for one worker, or with `--devices N` each N for one."""
     cpus: int = 1
     """Cores of a job, which its workers share."""
     array: int = 16
@@ -53,14 +53,16 @@ class Slurm:
         self._check(request)
         cluster.asked("scontrol", "ping")
         count = min(self.array, request.workers or self.array, max(1, request.useful))
-        capacity = Capacity(count, self.cpus, self._device, self.bf16, isolated=True)
+        devices = request.devices
+        capacity = Capacity(count, max(1, self.cpus // devices), self._device, self.bf16, True, devices)
         return QueuedWorkers(request, capacity, self._jobs("worker"))
 
     def batch_capacity(self, request: ExecutorRequest) -> Capacity:
         """Returns the capacity of one job: a worker for each GPU, or with no GPU for each core."""
         self._check(request)
-        workers = request.workers or self.gpus or self.cpus
-        return Capacity(workers, max(1, self.cpus // workers), self._device, self.bf16, isolated=True)
+        devices = request.devices
+        workers = request.workers or (self.gpus or self.cpus) // devices
+        return Capacity(workers, max(1, self.cpus // (workers * devices)), self._device, self.bf16, True, devices)
 
     def number_of_jobs(self, cells: int) -> int:
         """Returns the number of jobs for so many cells."""
@@ -103,6 +105,9 @@ class Slurm:
                 raise UsageError(f"slurm[{option}={getattr(self, option)}]: a number from 1 on")
         if request.device.startswith("cuda") and not self.gpus:
             raise UsageError(f"--device {request.device}: ask Slurm for a GPU, as --executor 'slurm[gpus=1]'")
+        if request.devices > (self.gpus or self.cpus):
+            what = "gpus" if self.gpus else "cpus"
+            raise UsageError(f"--devices {request.devices}: ask Slurm for as many, as slurm[{what}={request.devices}]")
         if request.device == "cpu" and self.gpus:
             raise UsageError("--device cpu: leave out gpus in --executor 'slurm[...]'")
 

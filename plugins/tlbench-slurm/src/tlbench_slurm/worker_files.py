@@ -26,6 +26,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     device: str
     log: str
     environment: dict[str, str]
+    devices: int = 1
 
 
 class WorkerAnswer(msgspec.Struct, frozen=True):

@@ -46,6 +46,9 @@ def strategy_facts(
     except PluginError as error:
         yield "needs", f"unknown: {error}"
     yield from _space(strategy, backbones, chosen)
+    if strategy.uses_backbone:
+        reason = strategy.why_one_device
+        yield "devices", f"one, since {reason}" if reason else "several divide its batches (--devices)"
     if strategy.why_whole:
         yield "rungs", f"halving-rungs and hyperband-rungs fit it whole, since {strategy.why_whole}"
 

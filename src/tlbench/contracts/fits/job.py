@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tlbench.modeling.activations.activation_cache import Activations
     from tlbench.modeling.data import Data
+    from tlbench.modeling.devices.device_group import DeviceGroup
     from tlbench.modeling.encoder import Encoder
     from tlbench.modeling.heads import Head
 
@@ -105,6 +106,10 @@ class Job:
     batch_parts: int = 1
     """Number of parts in which `tlbench.training.train` trains each batch, above 1 after memory ran out with a whole
     batch. A strategy with a loop of its own may do the same, if that leaves the result of a step as it is."""
+
+    device_group: DeviceGroup | None = None
+    """The processes that run this fit together, each on a device of its own; None if it has one device. Only a strategy
+    whose `why_one_device` is None has several."""
 
     @property
     def validation(self) -> Data:

@@ -50,7 +50,9 @@ def carry_out_share(path: Path) -> int:
     number = re.sub(r"\D", "", path.stem)
     logs = path.parent / f"log-{number}"
     logs.mkdir(exist_ok=True)
-    request = ExecutorRequest(share.workers, share.workers, share.device, str(logs / LOG), share.environment)
+    request = ExecutorRequest(
+        share.workers, share.workers, share.device, str(logs / LOG), share.environment, devices=share.devices
+    )
     with logged(logs, run := new_run_id()) as log:
         executor = Isolated(jobs=share.workers).start(request)
         try:

@@ -40,6 +40,8 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_models: KeepModels
     environment: dict[str, str]
     """Environment variables of tlbench: the folders of data and caches, and the plugin modules to load."""
+    devices: int = 1
+    """Devices of each worker."""
 
 
 class SubmittedJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

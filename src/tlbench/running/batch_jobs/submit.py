@@ -29,7 +29,7 @@ from tlbench.running.batch_jobs.submission_files import (
 from tlbench.running.cells.attempt import Attempt
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.longest_first import longest_first
-from tlbench.running.run import Settings, own_environment, pending_attempts, useful_workers
+from tlbench.running.run import Settings, check_devices, own_environment, pending_attempts, useful_workers
 
 MOST_WORKERS = 2
 """Any number above one: `longest_first` sorts for several workers."""
@@ -79,7 +79,9 @@ def submit(
         # Without the states of the earlier jobs their cells would be run twice.
         raise UsageError(f"nothing is submitted: {collected.problems[0]}")
     useful = useful_workers(plan.cells, catalog, settings.room if settings.jobs is None else None)
-    capacity = plugin.batch_capacity(ExecutorRequest(settings.jobs, useful, settings.device))
+    request = ExecutorRequest(settings.jobs, useful, settings.device, devices=settings.devices)
+    capacity = plugin.batch_capacity(request)
+    check_devices(settings, capacity)
     attempts = pending_attempts(plan, store, catalog, settings, capacity, unreadable)
     _refuse_faults(attempts)
     if settings.fresh != "none" and not store.wanted().keys() & {attempt.cell.id for attempt in attempts}:
@@ -108,7 +110,7 @@ def submit(
     for number, share in enumerate(dealt):
         content = Share(
             plan.suite, str(store.root.resolve()), share, capacity.workers, capacity.cores, capacity.device,
-            settings.keep_models, own_environment(),
+            settings.keep_models, own_environment(), capacity.devices,
         )  # fmt: skip
         paths.append(folder / f"share-{number}.json")
         paths[-1].write_bytes(msgspec.json.encode(content))

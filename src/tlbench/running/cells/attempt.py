@@ -38,6 +38,8 @@ class OrderDefaults:
     bf16: bool = False
     """Whether the device has bf16 arithmetic. If so, the precision `auto` is `bf16-autocast`, otherwise `fp32`."""
     threads: int = 1
+    devices: int = 1
+    """Number of devices of a worker, which fits of strategies that divide their batches use together."""
     environment: tuple[tuple[str, str], ...] = ()
     keep_models: KeepModels = "none"
     sharing: SharedStudies | None = None

@@ -220,6 +220,7 @@ class CellRun:
         order = FitOrder(
             self.cell, purpose, self._ladder.divided(fits), self.attempt.folder,
             device=defaults.device, precision=self._precision, threads=defaults.threads,
+            devices=defaults.devices if self._settings.divides_batches else 1,
             environment=dict(defaults.environment), imports=self._settings.imports, keep_models=defaults.keep_models,
             **more,
         )  # fmt: skip

@@ -41,6 +41,8 @@ class CellSettings:
     """The task's data sets that the backbone was trained on."""
     batch_rows: int | None = None
     """The rows that a training step holds in memory; None for a strategy that does not train by batches."""
+    divides_batches: bool = False
+    """Whether a fit uses all devices of its worker."""
 
     @property
     def usable_defaults(self) -> dict[str, Value]:
@@ -77,6 +79,7 @@ def settings_of(catalog: Catalog, cell: Cell) -> CellSettings:
         imports,
         seen_datasets(catalog, cell),
         _batch_rows(strategy),
+        strategy.why_one_device is None,
     )
     # Evaluated here so that defaults of a wrong type are reported before anything is fitted.
     _ = settings.usable_defaults

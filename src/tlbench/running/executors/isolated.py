@@ -11,7 +11,7 @@ import msgspec
 
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import Capacity, Executor, ExecutorRequest, FitOrder, Handle, OrderResult, WorkerLost
-from tlbench.running.executors.local_capacity import gpu_of, local_capacity
+from tlbench.running.executors.local_capacity import gpus_of, local_capacity
 from tlbench.running.executors.slot_processes import SlotProcesses
 from tlbench.running.executors.worker_slots import WorkerSlot, choose_slot
 from tlbench.running.forking import start_method
@@ -70,9 +70,9 @@ class _IsolatedExecutor:
     def submit(self, order: FitOrder) -> Handle:
         slot = choose_slot(self._slots, order)
         assert slot is not None, "more orders were submitted than there are workers"
-        # The slot selects the worker's GPU.
+        # The slot selects the worker's GPUs.
         on_gpu = order.device != "cpu"
-        environment = {"CUDA_VISIBLE_DEVICES": gpu_of(self._request, slot.number)} if on_gpu else {}
+        environment = {"CUDA_VISIBLE_DEVICES": gpus_of(self._request, slot.number)} if on_gpu else {}
         self._processes.submit(slot.number, order, environment)
         handle = _Handle(self._processes, slot.number)
         slot.take(order, handle)

@@ -5,15 +5,17 @@ What an executor needs on each machine, whichever machine the driver is on. Impo
 
 from __future__ import annotations
 
+import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import msgspec
 
 from tlbench.catalog.discovery import plugin_modules
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, WorkerLost
+from tlbench.running.executors.device_processes import DeviceProcesses
 from tlbench.running.executors.worker_slots import key_of
+from tlbench.running.fitting.devices.device_seats import DeviceSeat, environment_of
 from tlbench.running.fitting.libraries import ALLOCATOR, DISCOVERED, PRELOADED, QUIET, THREADS
 from tlbench.running.forking import (
     Answered,
@@ -26,7 +28,7 @@ from tlbench.running.forking import (
     open_workers,
 )
 from tlbench.running.forking.workers import NO_ENVIRONMENT
-from tlbench.running.memory.lost_worker import lost_worker
+from tlbench.running.memory.lost_worker import has_lost_others, lost_worker
 from tlbench.running.memory.memory_guard import MemoryGuard
 
 
@@ -56,9 +58,11 @@ class SlotProcesses:
         self._pool: WorkerPool = open_workers(start)
         self._pool.prestart()
         self._guard = MemoryGuard(memory_bytes)
-        self._processes: dict[int, tuple[str, WorkerProcess]] = {}
-        """The key and the process of each slot that has a worker."""
+        self._workers: dict[int, DeviceProcesses] = {}
+        """The worker of each slot that has one."""
         self._slots: dict[WorkerProcess, int] = {}
+        self._meetings: tempfile.TemporaryDirectory[str] | None = None
+        """A folder for the files by which the processes of a worker find each other; None before there are several."""
         self._fatal_imports: set[tuple[str, ...]] = set()
         """Groups of modules whose import killed a process that was to import them once for several workers. Each worker
         imports such modules itself."""
@@ -89,24 +93,23 @@ class SlotProcesses:
         Raises:
             UsageError: No worker could be started.
         """
-        key, process = self._processes.get(slot, ("", None))
-        if process is None or key != key_of(order):
+        worker = self._workers.get(slot)
+        if worker is None or not worker.is_whole or worker.key != key_of(order):
             self.end(slot)
-            process = self._fork(order, environment)
-            self._guard.add(process.pid)
-            self._processes[slot], self._slots[process] = (key_of(order), process), slot
-        process.send(msgspec.json.encode(order))
+            worker = self._workers[slot] = self._started(slot, order, environment)
+        worker.send(order)
 
     def end(self, slot: int) -> None:
         """Lets the idle worker of a slot end; does nothing if there is none."""
-        if (found := self._processes.pop(slot, None)) is not None:
-            del self._slots[found[1]]
-            found[1].end()
+        if (worker := self._workers.pop(slot, None)) is not None:
+            for process in worker.processes:
+                self._slots.pop(process, None)
+            worker.end()
 
     def kill(self, slot: int) -> None:
         """Kills the worker of a slot, its process group and the processes that it started."""
-        if (found := self._processes.get(slot)) is not None:
-            found[1].kill()
+        if (worker := self._workers.get(slot)) is not None:
+            worker.kill()
 
     def take_events(self, timeout: float | None) -> list[tuple[int, bytes | WorkerLost]]:
         """Waits for events, and returns the JSON of each slot's result or how its worker was lost.
@@ -119,20 +122,52 @@ class SlotProcesses:
             slot = self._slots.get(event.worker)
             if slot is None:
                 continue  # it was replaced, and has now ended
+            worker = self._workers[slot]
             if isinstance(event, Answered):
-                found.append((slot, event.answer))
+                if (answer := worker.answered(event.worker, event.answer)) is not None:
+                    found.append((slot, answer))
+                    if not worker.is_idle:
+                        # Processes of other devices wait for one that has failed.
+                        self.end(slot)
                 continue
-            del self._slots[event.worker], self._processes[slot]
+            del self._slots[event.worker]
             lost = lost_worker(event, verdict) if isinstance(event, Died) else WorkerLost("ended")
-            found.append((slot, lost))
+            is_consequence = isinstance(event, Died) and has_lost_others(event)
+            if (how := worker.died(event.worker, lost, is_consequence)) is not None:
+                del self._workers[slot]
+                found.append((slot, how))
         return found
 
     def close(self) -> None:
         """Kills all workers."""
         self._guard.close()
         self._pool.close(0.0)
-        self._processes.clear()
+        self._workers.clear()
         self._slots.clear()
+        if self._meetings is not None:
+            self._meetings.cleanup()
+
+    def _started(self, slot: int, order: FitOrder, environment: Mapping[str, str]) -> DeviceProcesses:
+        """Returns a new worker for a slot, with a process for each device of the order."""
+        meeting = self._meeting() if order.devices > 1 else ""
+        processes: list[WorkerProcess] = []
+        try:
+            for rank in range(order.devices):
+                seat = DeviceSeat(rank, order.devices, meeting)
+                processes.append(self._fork(order, environment_of(seat, environment)))
+                self._guard.add(processes[-1].pid)
+        except BaseException:
+            for process in processes:
+                process.kill()
+            raise
+        self._slots.update(dict.fromkeys(processes, slot))
+        return DeviceProcesses(key_of(order), processes)
+
+    def _meeting(self) -> str:
+        """Returns the path of a file that does not exist."""
+        if self._meetings is None:
+            self._meetings = tempfile.TemporaryDirectory(prefix="tlbench-devices-", ignore_cleanup_errors=True)
+        return str(Path(self._meetings.name) / secrets.token_hex(8))
 
     def _fork(self, order: FitOrder, environment: Mapping[str, str]) -> WorkerProcess:
         try:

@@ -51,11 +51,12 @@ class WorkerSlot(Generic[H]):
 def key_of(order: FitOrder) -> str:
     """Returns what the worker of an order serves: on a CPU one cell, on a GPU one backbone (empty without one).
 
-    On a CPU, cells therefore cannot affect each other.
+    On a CPU, cells therefore cannot affect each other. A worker with several devices has a process for each.
     """
+    several = f" on {order.devices} devices" if order.devices > 1 else ""
     if order.device == "cpu":
-        return order.cell.id
-    return order.cell.backbone.name if order.cell.backbone else ""
+        return order.cell.id + several
+    return (order.cell.backbone.name if order.cell.backbone else "") + several
 
 
 def choose_slot(slots: Sequence[WorkerSlot[H]], order: FitOrder) -> WorkerSlot[H] | None:

@@ -86,8 +86,9 @@ def build_job(
     def score_validation(predictor: Predictor) -> float:
         if validation is None:
             raise PluginError(NO_VALIDATION)
+        group = context.session.group
         with timers.timing(timers.validate):
-            return validation_score(context, validation, predict(predictor, validation))
+            return group.from_first(lambda: validation_score(context, validation, predict(predictor, validation)))
 
     def once(key: str, make: Callable[[], Any]) -> Any:
         # What was computed from the training examples of one fold must not reach the fit that is validated on them.
@@ -169,6 +170,7 @@ def build_job(
         report_parts=() if fit.stop_part is None or fit.stop_part in RUNG_PARTS else (fit.stop_part,),
         searched=fit.searched,
         batch_parts=fit.batch_parts,
+        device_group=context.session.group,
     )
 
 

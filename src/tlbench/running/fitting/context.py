@@ -314,4 +314,5 @@ class CellContext:
         data: dict[str, str] = {}
         with suppress(Exception, SystemExit):  # the cell may have failed because its data cannot be read
             data = self.fingerprints()
-        return provenance(plugins, self.session.device, self.precision, self.session.threads, data)
+        here = self.session
+        return provenance(plugins, here.device, self.precision, here.threads, data, here.devices)

@@ -71,6 +71,9 @@ def _together(context: CellContext, fitted: Sequence[Fitted], folds: int) -> Fit
         truncated=_means([one.truncated for one in results]),
         history=(),
     )
+    if context.session.group.rank:
+        # Only the process of the first device has predictions.
+        return together
     if last.status != "ok":
         return msgspec.structs.replace(together, reason=f"fold {len(results)} of {folds}: {last.reason}")
     try:

@@ -165,9 +165,26 @@ class _Validated:
 
 
 def _validated(job: Job | None, outcome: Any, context: CellContext, timers: FitTimers, is_fold: bool) -> _Validated:
-    """Returns the outcome with its validation predictions and their score; predictions of a fold have no score."""
+    """Returns the outcome with its validation predictions and their score; predictions of a fold have no score.
+
+    Of the processes of several devices only the first predicts; the others learn whether it could.
+    """
     if job is None or isinstance(outcome, BaseException) or job.held_out is None:
         return _Validated(outcome)
+    found = _Validated(outcome)
+
+    def validate() -> float:
+        nonlocal found
+        found = _validated_here(job, outcome, context, timers, is_fold)
+        return float(not isinstance(found.outcome, BaseException))
+
+    if not context.session.group.from_first(validate):
+        context.session.group.first_has_failed = True
+    return found
+
+
+def _validated_here(job: Job, outcome: Any, context: CellContext, timers: FitTimers, is_fold: bool) -> _Validated:
+    assert job.held_out is not None
     try:
         with timers.timing(timers.validate):
             answers = predict(outcome, job.held_out)

@@ -18,6 +18,7 @@ from tlbench.contracts.outputs import Output
 from tlbench.contracts.task import Examples
 from tlbench.modeling.activations.activation_cache import Activations
 from tlbench.modeling.data import Data, bare, checked
+from tlbench.modeling.devices.device_group import ALONE
 from tlbench.modeling.disk import disk_cache
 from tlbench.modeling.encoder import Encoder
 from tlbench.modeling.precision import to_bf16_weights
@@ -50,6 +51,10 @@ class Session:
         self.caught = caught_errors(isolated)
         self.device = device
         self.threads = threads
+        self.group = ALONE
+        """The processes that run the fits of the current order together."""
+        self.devices = 1
+        """The number of devices of the cell's fits."""
         self.activations = Activations(disk=disk_cache.shared())
         self._current_cell = ""
         self._encoders: OrderedDict[tuple[str, str], ReusableEncoder] = OrderedDict()

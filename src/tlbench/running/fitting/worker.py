@@ -29,6 +29,7 @@ from tlbench.running.cells.failures import is_folders_fault
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
 from tlbench.running.fitting.cross_validation import run_fits_or_folds
+from tlbench.running.fitting.devices.joining import group_for
 from tlbench.running.fitting.fit import Fitted, truncated_shares
 from tlbench.running.fitting.fit_status import status_of
 from tlbench.running.fitting.measuring.measured_latency import measure_fitted_latency, measure_latency
@@ -104,7 +105,8 @@ class Worker:
             answer,
             worker=self.name,
             memory=self._memory.of_order(order, usage, kept_bytes),
-            energy_joules=usage.energy_joules,
+            # Only one device's energy is measured.
+            energy_joules=usage.energy_joules if order.devices == 1 else None,
             made_with=made_with,
         )
 
@@ -132,7 +134,10 @@ class Worker:
         if order.purpose == "final" and self.isolated and context.session.device.type == "cpu":
             # On a CPU a worker serves one cell, so that no later fit reads them.
             context.forget_other_training_data({fit.seed for fit in order.fits})
-        fitted = self._reused(order, context) or run_fits_or_folds(order.fits, context, order.purpose, order.stop_below)
+        reused = self._reused(order, context)
+        # Fits on several devices begin in all of their processes, or in none.
+        context.session.group.from_first(lambda: float(reused is None))
+        fitted = reused or run_fits_or_folds(order.fits, context, order.purpose, order.stop_below)
         if order.purpose == "final":
             results = [one.result if one.predictor is None else _predict_test(one, order, context) for one in fitted]
             for one, result in zip(fitted, results, strict=True):
@@ -194,6 +199,7 @@ class Worker:
             torch.set_num_threads(order.threads)
             session = self._session = Session(Catalog.discover(), device, order.threads, self.isolated)
         session.release_other_cells(order.cell)
+        session.group, session.devices = group_for(order, device), order.devices
         return session
 
     def _context_for(self, order: FitOrder, session: Session) -> CellContext:

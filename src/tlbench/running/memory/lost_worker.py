@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from tlbench.contracts.executor import WorkerLost
+from tlbench.modeling.devices.exit_status import GROUP_LOST
 from tlbench.running.forking import Died
 
 DEVICE_LOST = 70
@@ -32,4 +33,11 @@ def lost_worker(died: Died, verdict: str = "") -> WorkerLost:
             return WorkerLost(f"{died.how} from outside, and not for lack of memory,")
     if died.status == DEVICE_LOST and died.how.startswith("exited"):
         return WorkerLost("lost its GPU, to an error after which a process cannot use it,")
+    if has_lost_others(died):
+        return WorkerLost("could no longer reach the processes of its other devices (workers.log has the error),")
     return WorkerLost(died.how)
+
+
+def has_lost_others(died: Died) -> bool:
+    """Returns whether a process ended because it could not reach those of the other devices of its fit."""
+    return died.status == GROUP_LOST and died.how.startswith("exited")

@@ -29,6 +29,7 @@ class L2Sp(Finetuning):
 
     name: ClassVar[str] = "l2-sp"
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
+    loss_adds_up: ClassVar[bool] = True
     # The penalties take its place.
     weight_decay: float = 0.0
 

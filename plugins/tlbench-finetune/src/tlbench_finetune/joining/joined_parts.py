@@ -96,6 +96,14 @@ class JoinedParts(GradientStrategy):
         return all(one.reports_scores for one in self.strategies)
 
     @property
+    def why_one_device(self) -> str | None:
+        """The first reason why a part, or an option, rules out several devices, or None."""
+        if self.mixup_alpha:
+            return super().why_one_device
+        reasons = (one.why_one_device for one in self.strategies)
+        return next(filter(None, reasons), None)
+
+    @property
     def rows_per_step(self) -> int:
         """The number of rows that a step holds in memory."""
         return self.joined["loss"].rows_per_step if "loss" in self.joined else self.train_batch_size

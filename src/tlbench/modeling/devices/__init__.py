@@ -1,0 +1,1 @@
+"""The devices of one machine that run a fit together."""

@@ -1,0 +1,1 @@
+"""Fits on several devices of one machine."""
