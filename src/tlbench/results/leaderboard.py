@@ -230,8 +230,9 @@ class Table:
         """Returns columns by name, of the summaries at the `chosen` positions or, if None, of all summaries."""
         cells, computed = self._summaries.cells, self._computed
         if chosen is not None:
+            names = tuple(names)
             cells = [cells[i] for i in chosen]
-            computed = {name: [values[i] for i in chosen] for name, values in computed.items()}
+            computed = {name: [computed[name][i] for i in chosen] for name in names if name in computed}
         return {
             name: computed.get(name) or self._shared(name, cells) or list(map(attrgetter(name), cells))
             for name in names
