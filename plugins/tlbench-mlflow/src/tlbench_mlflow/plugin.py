@@ -13,19 +13,23 @@ tlbench_api = (1, 0)
 @hookimpl
 def tlbench_fitted(order: FitOrder, result: FitResult) -> None:
     """Writes a run with the params, validation score and learning curve of a fit."""
-    _log(TrackedRun.of_fit(order, result))
+    if _is_asked_for():
+        _log(TrackedRun.of_fit(order, result))
 
 
 @hookimpl
 def tlbench_recorded(cell: Cell, record: Record) -> None:
     """Writes a run with the winner's params and the test scores, seconds and memory of a cell."""
-    _log(TrackedRun.of_record(cell, record))
+    if _is_asked_for():
+        _log(TrackedRun.of_record(cell, record))
+
+
+def _is_asked_for() -> bool:
+    # Without an address MLflow would write into the current folder.
+    return bool(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 def _log(run: TrackedRun) -> None:
-    # Without an address MLflow would write into the current folder.
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        return
     # A server that is down must not hold up the run: MLflow's own defaults wait for minutes, for each fit.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

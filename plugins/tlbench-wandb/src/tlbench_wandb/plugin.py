@@ -16,6 +16,8 @@ tlbench_api = (1, 0)
 @hookimpl
 def tlbench_fitted(order: FitOrder, result: FitResult) -> None:
     """Adds a step with the params, validation score and learning curve of a fit to the run of its cell."""
+    if not os.environ.get("WANDB_PROJECT"):
+        return
     if run := _run_of(tracked := TrackedRun.of_fit(order, result)):
         fit = {"kind": tracked.kind, "trial": result.trial, "seed": result.seed, "status": tracked.status}
         params = {f"params/{name}": value for name, value in tracked.params.items()}
