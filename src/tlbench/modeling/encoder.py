@@ -127,7 +127,16 @@ class Encoder(nn.Module):
 
 def count_parameters(module: nn.Module, trainable: bool = False) -> int:
     """Returns the number of weights of a module; with `trainable`, of those that require a gradient."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+    return count_all_and_trainable(module)[trainable]
+
+
+def count_all_and_trainable(module: nn.Module) -> tuple[int, int]:
+    """Returns the number of weights of a module, and of those that require a gradient, in one walk over it."""
+    total = trainable = 0
+    for parameter in module.parameters():
+        total += (size := parameter.numel())
+        trainable += size if parameter.requires_grad else 0
+    return total, trainable
 
 
 def as_hidden(value: Any) -> Hidden:

@@ -33,14 +33,15 @@ QuickState: TypeAlias = tuple[int, tuple[TensorVersion, ...], tuple[bytes, ...]]
 """The number of optimiser steps so far, and the versions and samples of a prefix's tensors."""
 
 
-def prefix_tensors(encoder: Encoder, stop: int) -> Iterator[tuple[str, Tensor]]:
-    """Yields the names and tensors of all parameters and buffers that stages[:stop] may read.
+def prefix_tensors(encoder: Encoder, stop: int | None) -> Iterator[tuple[str, Tensor]]:
+    """Yields the names and tensors of all parameters and buffers that stages[:stop] may read; None for all stages.
 
     Stages do not list buffers. A buffer is left out only if all parameters of its own module belong to later stages, as
     for a batch norm above the cut.
     """
     named = list(encoder.stage_parameters())
-    inside = sum(len(stage.parameters) for stage in encoder.stages[:stop])
+    # Listing the stages of an encoder walks over its modules, so they are not listed again where all count.
+    inside = len(named) if stop is None else sum(len(stage.parameters) for stage in encoder.stages[:stop])
     yield from named[:inside]
     later = {name.rpartition(".")[0] for name, _ in named[inside:]}
     later -= {name.rpartition(".")[0] for name, _ in named[:inside]}
@@ -95,7 +96,7 @@ class WeightTracker:
         All bits are summed at the first call for an encoder only. If the encoder is trusted again after its weights
         were restored, the weights must still have the sums of the first call.
         """
-        tensors = dict(prefix_tensors(encoder, len(encoder.stages)))
+        tensors = dict(prefix_tensors(encoder, None))
         known = self._known.setdefault(encoder, _Known())
         if known.sums.keys() != tensors.keys():
             known.sums = {name: _bit_sum(tensor) for name, tensor in tensors.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlbench.contracts.cell import Cell, Protocol
@@ -181,7 +181,11 @@ class Table:
 
     def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
         """Returns these columns of all rows, in the order of the frame, without importing pandas."""
-        return {name: list(map(values.__getitem__, self._order)) for name, values in self._columns(names).items()}
+        columns = self._columns(names)
+        if len(self._order) < 2:
+            return {name: [values[i] for i in self._order] for name, values in columns.items()}
+        in_order = itemgetter(*self._order)
+        return {name: list(in_order(values)) for name, values in columns.items()}
 
     def averages(self) -> tuple[Averages, ...]:
         """Returns the averages over each group of tasks of these rows, as they were before any row was hidden."""
@@ -232,8 +236,9 @@ class Table:
         """Returns columns by name, of the summaries at the `chosen` positions or, if None, of all summaries."""
         cells, computed = self._summaries.cells, self._computed
         if chosen is not None:
+            names = tuple(names)
             cells = [cells[i] for i in chosen]
-            computed = {name: [values[i] for i in chosen] for name, values in computed.items()}
+            computed = {name: [computed[name][i] for i in chosen] for name in names if name in computed}
         return {
             name: computed.get(name) or self._shared(name, cells) or list(map(attrgetter(name), cells))
             for name in names

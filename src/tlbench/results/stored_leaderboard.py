@@ -82,13 +82,13 @@ def _by_predictions(store: Store) -> Callable[[Metric, Sequence[CellSummary]], T
         complaints: list[str] = []
 
         def predictions_of(summary: CellSummary) -> CellPredictions | None:
+            if not summary.predictions:
+                return None
             from tlbench.results.records.stored_predictions import read_predictions
 
-            path = store.predictions(summary) if summary.predictions else None
+            path = store.predictions(summary)
             try:
-                if path is None:
-                    return None
-                return read_predictions(path, metric.reads_scores, summary.predictions_digest)
+                return None if path is None else read_predictions(path, metric.reads_scores, summary.predictions_digest)
             except (OSError, ValueError) as error:  # for a damaged file, pyarrow raises a ValueError
                 complaints.append(printable(f"tlbench: {path} cannot be read: {error}"))
                 return None

@@ -13,8 +13,8 @@ def children(pid: int) -> set[int]:
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             # When a thread ends, its children go to another thread of the process.
-            with suppress(ProcessLookupError):
-                found.update(map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()))
+            with suppress(ProcessLookupError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found.update(map(int, file.read().split()))
     except FileNotFoundError:
         # The kernel was built without CONFIG_PROC_CHILDREN.
         return {int(other) for other in os.listdir("/proc") if other.isdigit() and _parent(other) == pid}

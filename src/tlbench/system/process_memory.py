@@ -94,7 +94,7 @@ def children_bytes() -> int:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    if not Path(f"/proc/{pid}/task").is_dir():
+    if not os.path.isdir(f"/proc/{pid}/task"):
         return
     for child in children(pid):
         yield child

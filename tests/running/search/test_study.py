@@ -6,7 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from tlbench import Choice, Float
+from tlbench import Choice, Float, Int
 from tlbench.contracts.record import FitResult, Point
 from tlbench.running.search.study import Trial
 
@@ -32,6 +32,26 @@ def test_a_trial_waits_for_results_the_lag_or_more_before_it(searches):
 def test_random_and_grid_wait_only_for_a_pruner(searches, sampler, pruner):
     search = searches.new(sampler=sampler, pruner=pruner, trials=40)
     assert len(asked(search)) == (8 if pruner == "median" else search.total)
+
+
+def test_random_params_are_those_of_optuna_to_the_bit():
+    import optuna
+
+    from tlbench.running.search.samplers import ParamsSampler
+
+    space = {
+        "lr": Float(1e-5, 1e-1, log=True), "decay": Float(0.0, 0.3), "steps": Int(1, 500, log=True),
+        "width": Int(2, 9), "norm": Choice(("a", 1, True)),
+    }  # fmt: skip
+    sampler = ParamsSampler("random", "a search", space)
+    assert sampler._is_drawn
+    for number in range(40):
+        study = optuna.create_study(sampler=sampler._sampler(number))
+        expected = study.ask(sampler._distributions).params
+        expected["norm"] = ("a", 1, True)[expected["norm"]]
+        drawn = sampler.sample(number, 0, {}, {}, {})
+        assert drawn == expected
+        assert [type(value) for value in drawn.values()] == [type(value) for value in expected.values()]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])

@@ -110,22 +110,20 @@ class _Compact:
             count = self._unsigned() if head >> 4 == 15 else head >> 4
             # Each item takes at least a byte, so that no more are read than there are.
             self._check(count)
-            return [self._item(head & 15, depth + 1) for _ in range(count)]
+            return [self._value(head & 15, depth + 1) for _ in range(count)]
         if kind == _MAP:
             count = self._unsigned()
             self._check(count)
             kinds = self._byte() if count else 0
-            return [(self._item(kinds >> 4, depth + 1), self._item(kinds & 15, depth + 1)) for _ in range(count)]
+            return [(self._value(kinds >> 4, depth + 1), self._value(kinds & 15, depth + 1)) for _ in range(count)]
         if kind == _STRUCT:
             return self.structure(depth + 1)
         raise ValueError("its footer is damaged")
 
-    def _item(self, kind: int, depth: int) -> Any:
-        return self._value(kind, depth)
-
     def _byte(self) -> int:
-        self._at += 1
-        return self._content[self._at - 1]
+        at = self._at
+        self._at = at + 1
+        return self._content[at]
 
     def _bytes(self, count: int) -> bytes:
         self._check(count)
@@ -137,6 +135,10 @@ class _Compact:
             raise ValueError("its footer is damaged")
 
     def _unsigned(self) -> int:
+        # Nearly all numbers of a footer have one byte.
+        if (byte := self._content[self._at]) < 128:
+            self._at += 1
+            return byte
         value = shift = 0
         while True:
             byte = self._byte()

@@ -60,12 +60,16 @@ def gains(
             if known is None or goodness(summary, metrics) < goodness(summaries[known], metrics):
                 best[summary.backbone, *key] = i
     results = []
+    # Many cells have the same floors, of which the better one is looked for once.
+    better: dict[tuple[int, ...], int] = {}
     for summary, key, place in zip(summaries, keys, places, strict=True):
-        found = [best[name, *key] for name in dict.fromkeys((summary.backbone, "")) if (name, *key) in best]
+        names_of_floors = (summary.backbone, "") if summary.backbone else ("",)
+        found = tuple(best[name, *key] for name in names_of_floors if (name, *key) in best)
         if not found or summary.status != OK or summary.strategy in names:
             results.append(NO_GAIN)
             continue
-        floor = min(found, key=lambda i: goodness(summaries[i], metrics))
+        if (floor := better.get(found, -1)) < 0:
+            floor = better[found] = min(found, key=lambda i: goodness(summaries[i], metrics))
         results.append(_gain(summary, place, summaries[floor], places[floor], metrics.get(summary.metric)))
     return results
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tlbench.results.columns import COLUMNS, OK, PENDING, Row, columns_of, rows_of
 from tlbench.results.label_efficiency.curves import NEEDED as OF_CURVES
 from tlbench.results.leaderboard import Table
+from tlbench.results.notes.equal_rows import NEEDED as OF_EQUAL_ROWS
 from tlbench.results.notes.first_rows import NEEDED as RANKED
 from tlbench.results.notes.first_rows import FirstRows, first_rows
 from tlbench.results.over_tasks import NEEDED, Averages, grouped_averages
@@ -33,6 +34,8 @@ _SECTION_COLUMNS = (
 )  # fmt: skip
 _IF_PRESENT = ("metric.f1", "metric.f1_macro", "host_own_bytes", "host_peak_bytes")
 """Columns of which the legend only needs to know whether a row has a value."""
+_CONCLUSION_COLUMNS = (*OF_EQUAL_ROWS, "backbone", "strategy", "variant")
+"""Columns of which sentences below a ranking are made."""
 _LEGEND_LIMIT = 4 * LIMIT
 """Maximum number of characters of a sentence of the legend, which may list many metrics."""
 _LEGEND_COLUMNS = (
@@ -269,8 +272,8 @@ class Page:
 
     def _conclusions(self, task: str) -> tuple[str, ...]:
         found = self._first_rows.get(task, FirstRows())
-        best = self._rows(COLUMNS, found.positions)
-        weightless = self._rows(COLUMNS, [] if found.undecided is None else [found.undecided])
+        best = self._rows(_CONCLUSION_COLUMNS, found.positions)
+        weightless = self._rows(_CONCLUSION_COLUMNS, [] if found.undecided is None else [found.undecided])
         return tuple(
             printable(text, 2 * LIMIT)
             for text in (*map(cells.undecided, weightless), cells.cheapest_equal(best))

@@ -19,10 +19,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tlbench.contracts.record import Record
+
+if TYPE_CHECKING:
+    from tlbench.metrics.scored import Floats
 
 _QUANTILE = 1.959963984540054
 """97.5% quantile of the normal distribution: half the width of a recorded interval, in standard errors."""
@@ -103,22 +108,25 @@ def _half_widths(cells: Sequence[Optimism | None]) -> list[float]:
     """Returns half the width of each interval, to four digits; 0 if there is no interval."""
     import numpy as np
 
+    halves = [0.0] * len(cells)
+    for i, one in enumerate(cells):
+        if one is not None and (total := one.examples + one.between_seeds) > 0:
+            shares, widths = _relative_widths(max(1, one.seeds - 1))
+            halves[i] = math.sqrt(total) * float(np.interp(one.between_seeds / total, shares, widths))
+    return halves
+
+
+# Relative to the standard error, the width depends only on the degrees of freedom and on the seeds' share of the
+# variance: computed once for each number of seeds and interpolated, since tables have thousands of rows.
+@lru_cache(maxsize=64)
+def _relative_widths(df: int) -> tuple[Floats, Floats]:
+    """Returns shares of the variance that come from the seeds, and half the width of the interval with each."""
+    import numpy as np
+
     from tlbench.results.significance.intervals import MANY, half_width
 
-    halves = [0.0] * len(cells)
     shares = np.linspace(0, 1, _NODES) ** 2
-    widths = {}
-    for i, one in enumerate(cells):
-        if one is None:
-            continue
-        df, total = max(1, one.seeds - 1), one.examples + one.between_seeds
-        # Relative to the standard error, the width depends only on the degrees of freedom and on the seeds' share of
-        # the variance: computed once for each number of seeds and interpolated, since tables have thousands of rows.
-        if df not in widths:
-            widths[df] = np.array([half_width(1 - share, MANY, share, df) for share in shares])
-        if total > 0:
-            halves[i] = math.sqrt(total) * float(np.interp(one.between_seeds / total, shares, widths[df]))
-    return halves
+    return shares, np.array([half_width(1 - share, MANY, share, df) for share in shares])
 
 
 def _covariance(a: Sequence[float], b: Sequence[float]) -> float:

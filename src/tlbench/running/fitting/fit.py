@@ -20,7 +20,7 @@ from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.record import FitResult, Point
 from tlbench.modeling.activations.activation_cache import EncodeUsage
 from tlbench.modeling.data import Data
-from tlbench.modeling.encoder import count_parameters
+from tlbench.modeling.encoder import count_all_and_trainable
 from tlbench.running.fitting.build_job import ProgressReporter, build_job, seed_everything, validation_score
 from tlbench.running.fitting.context import CellContext, FitData
 from tlbench.running.fitting.fit_status import status_of
@@ -218,10 +218,11 @@ def _parameters(predictor: Any, job: Job | None) -> tuple[int, int]:
         # Without a backbone the predictor has all parameters that there are.
         own = int(getattr(predictor, "trainable_parameters", 0))
         return own, own
-    total = count_parameters(job.encoder) + count_parameters(job.head)
+    of_encoder, of_head = count_all_and_trainable(job.encoder), count_all_and_trainable(job.head)
+    total = of_encoder[0] + of_head[0]
     trained = getattr(predictor, "trainable_parameters", None)
     if trained is None:
-        trained = count_parameters(job.encoder, trainable=True) + count_parameters(job.head, trainable=True)
+        trained = of_encoder[1] + of_head[1]
     return int(getattr(predictor, "parameters_total", total)), int(trained)
 
 

@@ -52,6 +52,7 @@ class KeptState:
 
 
 Signature = tuple[tuple[str, str, int], ...]
+_PLAIN = (int, float, str)
 
 
 class ReusableEncoder:
@@ -163,7 +164,7 @@ def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:
 def _structure(part: nn.Module) -> tuple[str, int]:
     # Private in torch, which has no public list of hooks.
     hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
-    settings = sorted((k, v) for k, v in vars(part).items() if k != "training" and isinstance(v, int | float | str))
+    settings = sorted((k, v) for k, v in vars(part).items() if isinstance(v, _PLAIN) and k != "training")
     kind = f"{type(part).__module__}.{type(part).__qualname__} {settings}"
     # Some adapter libraries replace the method `forward` of a single module.
     return kind, sum(len(registered) for registered in hooks) + ("forward" in part.__dict__)

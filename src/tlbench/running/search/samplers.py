@@ -36,6 +36,10 @@ class ParamsSampler:
         self._kind, self._identity, self._free = kind, identity, free
         self._distributions = {name: _distribution(domain) for name, domain in free.items()}
         self._is_conditional = any(domain.when for domain in free.values())
+        self._is_drawn = kind == "random" and not (
+            self._is_conditional or any(one.single() for one in self._distributions.values())
+        )
+        """Whether values are drawn one by one: Optuna's study, which grows with each trial, is then not asked."""
         # Optuna would otherwise log every trial to stderr.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._storage = optuna.storages.InMemoryStorage()
@@ -46,6 +50,8 @@ class ParamsSampler:
                 storage=self._storage, direction="maximize", pruner=optuna.pruners.NopPruner()
             )
         self._rows: Rows = {}
+        self._any_trial = optuna.trial.create_trial(state=TrialState.RUNNING)
+        """What a random sampler is given as the trial, which it does not look at."""
         self._added = 0
         """Number of trials in the study; trial n of the search has the number n in the study too."""
         self._running: deque[int] = deque()
@@ -70,7 +76,9 @@ class ParamsSampler:
         # A random sampler ignores earlier trials, so the study stays empty for it.
         if self._kind != "random":
             self._update_study(number, visible, params, outcomes)
-        self._study.sampler = self._sampler(number)
+        sampler = self._study.sampler = self._sampler(number)
+        if self._is_drawn and not fixed:
+            return self._drawn(sampler)
         if fixed:
             # Optuna takes enqueued values as they are and samples the others.
             self._study.enqueue_trial({name: _to_optuna(self._free[name], value) for name, value in fixed.items()})
@@ -80,6 +88,15 @@ class ParamsSampler:
             self._running.append(number)
             self._added += 1
         return {name: _from_optuna(domain, sampled[name]) for name, domain in self._free.items() if name in sampled}
+
+    def _drawn(self, sampler: optuna.samplers.BaseSampler) -> dict[str, Value]:
+        """Returns the values that `Study.ask` would sample at random, without adding a trial to the study."""
+        return {
+            name: _from_optuna(
+                domain, sampler.sample_independent(self._study, self._any_trial, name, self._distributions[name])
+            )
+            for name, domain in self._free.items()
+        }
 
     def _sample_existing(self) -> dict[str, Any]:
         """Returns sampled values in Optuna's representation, parents before the hyperparameters that need them."""
