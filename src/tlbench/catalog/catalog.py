@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
@@ -226,10 +226,10 @@ class Catalog:
         # Cached: a plan looks up the same names for every cell, and resolving a scheme may read files.
         key = (kind, text)
         if key not in self._found:
-            self._found[key] = first_that_fits(*parse(text), lambda *one: self._configured(kind, *one, contract))
+            self._found[key] = first_that_fits(*parse(text), partial(self._configured, kind, contract))
         return self._found[key]
 
-    def _configured(self, kind: str, base: str, params: Mapping[str, str], contract: type) -> Found[Any]:
+    def _configured(self, kind: str, contract: type, base: str, params: Mapping[str, str]) -> Found[Any]:
         entry = self._resolved(kind, base, contract) or self._registered(kind, base)
         try:
             item = configure(entry.item, params, entry.name)

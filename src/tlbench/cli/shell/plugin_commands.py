@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from tlbench.cli.shell import verbosity
+from tlbench.cli.shell.argument_help import restore_argument_help
 from tlbench.cli.shell.command_group import CommandGroup
 from tlbench.system.stop_signals import Interrupted
 
@@ -52,4 +53,5 @@ def _command(name: str, function: Callable[..., None]) -> Any:
     app.command(name)(function)
     command: Any = typer.main.get_command(app)
     command.params.extend(verbosity.options())
+    restore_argument_help(command)
     return command
