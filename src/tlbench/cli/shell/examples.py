@@ -6,8 +6,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": (
         "tlbench run --suite glue-lite",
         "tlbench run -t csv:reviews.csv -b minilm-l6 -S majority -S linear-probe",
-        "tlbench run --suite glue-lite -b minilm-l6 --trials 8 --seeds 3",
-        "tlbench run --suite glue-lite --json | jq '.cells[] | select(.status != \"ok\") | .reason'",
+        "tlbench run --suite glue-lite -b minilm-l6 --trials 8 --seeds 3 --json | jq '.cells[].value'",
     ),
     "plan": (
         "tlbench plan --suite glue-lite",
