@@ -26,6 +26,10 @@ class Machines:
     def __init__(self, cluster_utils):
         # A short path, since the path of a socket has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        # Ray writes the cluster's address into a folder of this one, which it does not create.
+        (self.folder / "ray").mkdir()
+        self._environment = pytest.MonkeyPatch()
+        self._environment.setenv("RAY_TMPDIR", str(self.folder))
         self._cluster = cluster_utils.Cluster()
         self.remove_node, self.list_all_nodes = self._cluster.remove_node, self._cluster.list_all_nodes
 
@@ -36,14 +40,18 @@ class Machines:
     def add(self, number, cpus=2):
         """Adds a machine that has as little as a machine of Ray can have, and returns it."""
         for attempt in range(1, ATTEMPTS + 1):
-            before = set(psutil.Process().children(recursive=True))
+            nodes, children = list(self.list_all_nodes()), psutil.Process().children(recursive=True)
             try:
                 return self._added(number, cpus)
             except Exception:
                 # It may still join, later than Ray waits for it, as a machine that no test knows of.
-                for process in set(psutil.Process().children(recursive=True)) - before:
-                    with suppress(psutil.Error):
-                        process.kill()
+                for node in list(self.list_all_nodes()):
+                    if node not in nodes:
+                        self.remove_node(node, allow_graceful=False)
+                for process in psutil.Process().children(recursive=True):
+                    if process not in children:
+                        with suppress(psutil.Error):
+                            process.kill()
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError
@@ -79,6 +87,7 @@ class Machines:
     def shutdown(self):
         """Ends all machines."""
         self._cluster.shutdown()
+        self._environment.undo()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
