@@ -70,7 +70,7 @@ from tlbench.contracts.task import Example, Examples, SplitName, Task
 from tlbench.contracts.tracking.tracked_run import TrackedRun
 from tlbench.data.carving import carve, divide
 from tlbench.data.drawing import draw
-from tlbench.metrics import METRICS
+from tlbench.metrics.builtin import METRICS
 from tlbench.system.version import VERSION
 
 if TYPE_CHECKING:
