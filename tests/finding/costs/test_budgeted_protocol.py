@@ -27,6 +27,15 @@ def test_with_less_time_fits_are_shorter_but_not_too_short(costs):
     assert steps[-1] > FEWEST_STEPS
 
 
+def test_fits_pass_more_often_over_few_rows(costs):
+    few = DataShape(80, 20, 20.0)
+    assert protocol_for(costs, 600, few).max_steps == FEWEST_STEPS > 3 * 80 / 16
+    slow = DataShape(80, 20, 2e6)
+    assert protocol_for(costs, 0.2, slow).max_steps == 3 * 80 / 16, (
+        "as often as time allows, but no fewer than three times"
+    )
+
+
 def test_rows_are_limited_so_that_probes_fit(costs):
     large = DataShape(400_000, 40_000, 20.0)
     protocol = protocol_for(costs, 1, large)

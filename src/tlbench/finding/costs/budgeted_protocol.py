@@ -36,8 +36,8 @@ def budgeted_protocol(request: FindRequest, costs: Costs, workers: int = 1) -> P
     """Returns the protocol of all fits of a search, with as much data and as many steps as suit the budget.
 
     Fits see all rows, or a share of them if probes and baselines would otherwise take more than `PROBES_SHARE` of the
-    budget. They have as many steps as three passes over these rows, or fewer if the costliest candidates would take
-    more than `FIT_SHARE` of it. What the request says is kept.
+    budget. They have as many steps as three passes over these rows, and at least `FEWEST_STEPS` of them if there is time,
+    or fewer if the costliest candidates would take more than `FIT_SHARE` of it. What the request says is kept.
 
     Args:
         request: What was asked.
@@ -83,9 +83,11 @@ def _steps(request: FindRequest, costs: Costs, adapted: Sequence[Entry]) -> int:
     whole = max(whole_steps(entry, costs.shape) for entry in adapted)
     # The second most expensive: one candidate far beyond the others must not shorten the fits of all.
     expensive = sorted((costs(_default(entry)) for entry in adapted), reverse=True)[:2][-1]
-    steps = round(whole * min(1.0, request.seconds * FIT_SHARE / expensive))
-    rounded = steps if steps < _EVEN or steps == whole else steps // _EVEN * _EVEN
-    return max(1, min(whole, max(FEWEST_STEPS, rounded)))
+    # Three passes over a few rows are too few steps: there, fits have more, as far as the time allows.
+    most = max(whole, FEWEST_STEPS)
+    steps = round(min(most, whole * request.seconds * FIT_SHARE / expensive))
+    rounded = steps if steps < _EVEN or steps == most else steps // _EVEN * _EVEN
+    return max(1, rounded, min(whole, FEWEST_STEPS))
 
 
 def _default(entry: Entry) -> Proposal:
