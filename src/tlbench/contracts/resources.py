@@ -119,7 +119,7 @@ def estimated(
         trainable: The part of the backbone that is trained.
         rows: Rows in a step.
         writes: Whether the task's answers are texts: the head is then a decoder, and all of it is trained.
-        head: What the head takes, which is trained whatever else is.
+        head: The head's parameters and activations; the head is always trained.
         examples: Number of examples that a frozen encoder computes once; 0 if it is unknown.
     """
     head = head or HeadSize()

@@ -50,7 +50,7 @@ def final_seconds(proposal: Proposal, costs: Costs, workers: int, seeds: int) ->
     return rounds * costs.again(whole) + 2 * START_SECONDS
 
 
-def least_seconds(proposal: Proposal, costs: Costs, is_saved: bool) -> float:
+def one_score_seconds(proposal: Proposal, costs: Costs, is_saved: bool) -> float:
     """Returns the seconds that scoring a winner at one seed is expected to take, from its weights if they are saved."""
     whole = Proposal(proposal.candidate, proposal.params)
     return (costs.scoring(whole) if is_saved else costs.again(whole)) + 2 * START_SECONDS
@@ -85,7 +85,7 @@ def reserved_seconds(
     likely = []
     if best is not None:
         factor = SAFETY_MEASURED if costs.is_measured(best.proposal.candidate) else SAFETY
-        least = factor * least_seconds(best.proposal, costs, is_saved)
+        least = factor * one_score_seconds(best.proposal, costs, is_saved)
         more = factor * _seed_seconds(best.proposal, costs, workers)
         if costs.shape.validation_rows < FEW_ROWS and more:
             # The best and a rival are compared.
@@ -94,7 +94,7 @@ def reserved_seconds(
     for entry in costs.entries:
         one = Proposal(entry.candidate.number, entry.candidate.defaults)
         is_kept = entry.candidate.role == "adaptation"
-        least = SAFETY * least_seconds(one, costs, is_kept)
+        least = SAFETY * one_score_seconds(one, costs, is_kept)
         if entry.candidate.number not in fitted and costs(one) + least <= left:
             likely.append(least + min(SAFETY * _seed_seconds(one, costs, workers), SEEDS_SHARE * total))
     wanted = max(likely, default=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from tlbench.contracts.cell import Final
 from tlbench.contracts.errors import DataError, PluginError
@@ -43,7 +44,7 @@ class Splits:
         drawn = self._validation_drawn(amount)
         return self.validation if drawn is None else self.validation.take(drawn)
 
-    @property
+    @cached_property
     def test_rows(self) -> int | None:
         """Number of test examples, which the cost of scoring depends on; None if the split cannot be read."""
         try:

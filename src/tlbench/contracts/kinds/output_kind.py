@@ -167,7 +167,7 @@ class Output:
         return None
 
     def head_size(self, card: Card) -> HeadSize:
-        """Returns what the head takes beside a backbone, for the estimate of memory; by default nothing."""
+        """Returns the head's parameters and activations, for the estimate of memory; by default none."""
         return HeadSize()
 
     def report(self, seeds: Sequence[Scored]) -> ClassReport | None:

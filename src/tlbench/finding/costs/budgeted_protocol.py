@@ -37,7 +37,7 @@ def budgeted_protocol(request: FindRequest, costs: Costs, workers: int = 1) -> P
 
     Fits see all rows, or a share of them if probes and baselines would otherwise take more than `PROBES_SHARE` of the
     budget. They have as many steps as three passes over these rows, and at least `FEWEST_STEPS` if there is time, or
-    fewer if the costliest candidates would take more than `FIT_SHARE` of it. What the request says is kept.
+    fewer if the most expensive ones would take more than `FIT_SHARE` of it. What the request says is kept.
 
     Args:
         request: What was asked.

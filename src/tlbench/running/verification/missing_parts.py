@@ -1,4 +1,4 @@
-"""What a record lacks that tlbench always writes: whoever leaves a part out would hide what it says."""
+"""Names what a record lacks that tlbench always writes: leaving a part out would hide what it says."""
 
 from __future__ import annotations
 

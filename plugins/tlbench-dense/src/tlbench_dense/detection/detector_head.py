@@ -31,7 +31,7 @@ class DetectorHead(BoxHead):
         self.detector = detector(output.decoder, channels, strides, len(output.names), view.size)
 
     def forward(self, encoder: Encoder, hidden: Hidden) -> dict[str, Any]:
-        """Returns what the detector computes its losses and boxes from."""
+        """Returns the detector's outputs by name: class scores and box offsets of anchors or proposals."""
         found: dict[str, Any] = self.detector(as_feature_maps(encoder).maps(hidden, like=next(self.parameters())))
         return found
 

@@ -120,7 +120,7 @@ class Boxes(Output):
         return f"{count:,} of {total:,} boxes differ" if count > max(1, total * _FEW) else ""
 
     def head_size(self, card: Card) -> HeadSize:
-        """Returns what the head takes beside a backbone."""
+        """Returns the head's parameters and activations, for the estimate of memory."""
         from tlbench_dense.kinds.head_sizes import box_head_size
 
         return box_head_size(card, len(self.names), self.decoder)

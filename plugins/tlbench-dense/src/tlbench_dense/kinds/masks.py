@@ -131,7 +131,7 @@ class Masks(Output):
         return f"{count:,} of {total:,} pixels differ" if count > max(1, total * _FEW) else ""
 
     def head_size(self, card: Card) -> HeadSize:
-        """Returns what the head takes beside a backbone."""
+        """Returns the head's parameters and activations, for the estimate of memory."""
         from tlbench_dense.kinds.head_sizes import map_head_size
 
         return map_head_size(card, len(self.names), self.decoder)

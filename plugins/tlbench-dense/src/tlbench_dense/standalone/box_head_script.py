@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-ROWS = 16
 DATA_ONLY = True
 
 
@@ -34,12 +33,4 @@ def load(
             levels = [outputs.as_map(x, shape) for x, shape in zip(read, shapes, strict=True)]
             return [row.numpy() for row in detectors.rows_of(network.boxes(network(levels)))]
 
-    def predict(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-        predictions = []
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            for row, boxes in zip(part, found(part), strict=True):
-                predictions.append(texts.named_prediction(boxes, (height, width), row[0].size, names))
-        return predictions
-
-    return predict
+    return lambda rows: texts.named_predictions(rows, found, (height, width), names)

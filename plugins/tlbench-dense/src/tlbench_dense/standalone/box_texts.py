@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ MOST_BOXES = 100
 """Largest number of predicted boxes of an image that are kept, as in COCO's evaluation."""
 DECIMALS = 2
 """Decimals of a pixel that texts keep."""
+BATCH = 16
+"""Images that a detector reads at once."""
 _LARGEST = sys.float_info.max
 COLUMNS = 6
 """Numbers of a box in a text: class, left, top, right, bottom, and its score or, in a target, 1 for a crowd."""
@@ -83,6 +85,28 @@ def named_prediction(
     text = prediction_text(real)
     found = [{"label": names[row[0]], "score": row[5], "box": row[1:5]} for row in json.loads(text)]
     return {"text": text, "found": found}
+
+
+def named_predictions(
+    rows: Sequence[Sequence[Any]],
+    found: Callable[[Sequence[Sequence[Any]]], Iterable[np.ndarray]],
+    size: Sequence[int],
+    names: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Returns a prediction for each row of one image, in batches.
+
+    Args:
+        rows: Rows of one image.
+        found: Returns the boxes (n, 6) of each row of a batch.
+        size: Height and width of the input.
+        names: The names of the classes.
+    """
+    predictions = []
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        for row, boxes in zip(part, found(part), strict=True):
+            predictions.append(named_prediction(boxes, size, row[0].size, names))
+    return predictions
 
 
 def numbers_in(text: str) -> np.ndarray:

@@ -69,7 +69,7 @@ class PyramidDetector(nn.Module):
         return list(self.pyramid(OrderedDict((str(i), x) for i, x in enumerate(normed))).values())
 
     def forward(self, maps: Sequence[Tensor]) -> dict[str, Any]:
-        """Returns what losses and boxes are computed from."""
+        """Returns class scores and box offsets by name, from which `losses` and `boxes` are computed."""
         raise NotImplementedError
 
     def losses(self, found: Mapping[str, Any], targets: list[Boxes]) -> dict[str, Tensor]:

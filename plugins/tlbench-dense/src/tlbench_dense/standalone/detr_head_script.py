@@ -14,7 +14,6 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-ROWS = 16
 DATA_ONLY = True
 
 
@@ -29,15 +28,8 @@ def load(
     network = modules["detr_network"].DetrNetwork(whole, settings["shapes"], (height, width)).eval()
     network.load_state_dict(load_file(folder / "head.safetensors"))
 
-    def predict(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-        predictions = []
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            with torch.inference_mode():
-                found = network.rows(maps(part)[0])
-            for row, boxes in zip(part, found, strict=True):
-                prediction = texts.named_prediction(boxes.numpy(), settings["size"], row[0].size, settings["names"])
-                predictions.append(prediction)
-        return predictions
+    def found(rows: Sequence[Sequence[Any]]) -> list[Any]:
+        with torch.inference_mode():
+            return [boxes.numpy() for boxes in network.rows(maps(rows)[0])]
 
-    return predict
+    return lambda rows: texts.named_predictions(rows, found, (height, width), settings["names"])
