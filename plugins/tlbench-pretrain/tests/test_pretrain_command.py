@@ -62,6 +62,13 @@ def test_a_text_model_is_written_as_a_folder_that_a_run_reads(
     assert _main([*arguments, "--steps", "60", "--lr", "0.01"]) == 0
     name, losses = named(capsys)
     assert losses["lm_loss_after"] < losses["lm_loss_before"] - 0.5
+    # As JSON, for which the same command writes another folder.
+    again = [*arguments[:5], str(tmp_path / "again"), *arguments[6:]]
+    assert _main([*again, "--steps", "60", "--lr", "0.01", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["format"] == 1
+    assert printed["backbone"].endswith("again")
+    assert printed["notes"] == pytest.approx(losses, rel=1e-3)
     backbone: Any = Catalog.discover().backbone(name).item
     assert backbone.card().vocabulary.mask == 4
     made = json.loads((out / "tlbench_pretraining.json").read_text())

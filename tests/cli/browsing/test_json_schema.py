@@ -97,6 +97,14 @@ CASES = [
     ("tlbench delete", ["delete -S majority --out a --yes --json"]),
     ("tlbench cache", ["cache info --json", "cache prune --json", "cache limit 1GiB --json"]),
     ("tlbench verify", ["verify a b --json"]),
+    ("tlbench submit", ["submit --out a --to packed --json"]),
+    (
+        "tlbench eval-results",
+        [
+            f"eval-results {cell(seeds=SEEDS).id} --out a --dataset nyu-mll/glue --json",
+            f"eval-results {cell(seeds=SEEDS).id} --out a --dataset nyu-mll/glue --to model --json",
+        ],
+    ),
     ("tlbench find", ["find toy-tone -b toy -S toy-fit --executor inline --until accuracy>0 --out found --json"]),
 ]
 
@@ -109,6 +117,26 @@ def test_output_has_the_documented_keys(output, section, commands):
     Path("cache").mkdir(exist_ok=True)
     Path("cache", f"tokens-{0:032x}.safetensors").write_bytes(b"x" * 9)
     check_keys(section, [output(command, (0, 1)) for command in commands])
+
+
+def test_what_is_made_of_a_winner_has_the_documented_keys(output):
+    ran = output(
+        "run -t toy-tone -S toy-tune -b toy --seeds 2 --trials 2 --keep-models best-seed --executor inline --json"
+    )
+    (winner,) = (row["cell"] for row in ran["cells"] if row["strategy"] == "toy-tune")
+    check_keys("tlbench export", [output(f"export {winner} --to model --json")])
+    Path("new.csv").write_text("text\ngood\nbad\n")
+    for model in (winner, "./model"):
+        predicted = output(f"predict {model} new.csv -o new-{Path(model).name}.csv --json")
+        check_keys("tlbench predict", [predicted])
+        assert (predicted["rows"], predicted["problems"]) == (2, 0)
+    check_keys("tlbench map", [output(f"map {winner} --json")])
+    check_keys("tlbench hpo", [output("hpo --export studies.journal --json")])
+
+
+def test_a_new_plugin_has_the_documented_keys(output):
+    pytest.importorskip("copier", reason="copier, which makes plugins of the template, is not installed")
+    check_keys("tlbench plugin new", [output("plugin new strategy norm-only --json")])
 
 
 def test_the_answer_of_a_search_has_the_documented_keys():
@@ -146,6 +174,7 @@ def test_every_command_with_json_is_documented_and_tested():
 
     commands = typer.main.get_command(app).commands
     with_json = {name for name, one in commands.items() if any("--json" in option.opts for option in one.params)}
-    tested = {section.split()[1] for section, _ in CASES} | {"find"}
-    assert with_json <= tested
-    assert tested == {line.split()[2] for line in PAGE.splitlines() if line.startswith("## ")}
+    tested = {section.split()[1] for section, _ in CASES} | {"find", "export", "predict", "map", "hpo"}
+    # The command of the package tlbench-pretrain is tested there.
+    assert with_json - {"pretrain"} <= tested
+    assert tested | {"pretrain"} == {line.split()[2] for line in PAGE.splitlines() if line.startswith("## ")}

@@ -169,7 +169,7 @@ def test_what_standard_output_cannot_write_is_said_in_one_line(folder, capsys, m
 
 
 LABEL = "=HYPERLINK(1)|`[red]<script>"
-DRAWINGS = {"critical-difference", "label-efficiency"}
+DRAWINGS = {"cost-score", "critical-difference", "label-efficiency"}
 """Formats that refuse a page of one task and one cell."""
 
 

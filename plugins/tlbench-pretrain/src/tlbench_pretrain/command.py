@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ def pretrain(
         bool, typer.Option("--from-pretrained", help="Start from the backbone's weights instead of random ones.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
 ) -> None:
     """Pre-train a backbone on unlabelled texts or images.
 
@@ -46,6 +48,9 @@ def pretrain(
         name, notes = pretrain_backbone(found.item, found.ref.name, source, out, settings)
     except Diverged as error:
         raise UsageError(f"nothing was written: {error}; try a lower --lr") from error
+    if json_:
+        print(json.dumps({"format": 1, "backbone": name, "notes": notes}, indent=1))
+        return
     for key, value in notes.items():
         print(f"{key}  {value:.4g}")
     print(f"tlbench run -b {shlex.quote(name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,37 @@ ANSWERS = ".copier-answers.yml"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def create(kind: str, name: str, to: Path | None, author: str, template: str) -> None:
-    """Makes a plugin in a new folder and prints what comes next.
+@dataclass(frozen=True)
+class NewPlugin:
+    """A plugin that was made, and what comes next."""
+
+    kind: str
+    name: str
+    folder: Path
+    distribution: str
+    commands: tuple[str, ...]
+    """The next commands, in the folder that holds the plugin's."""
+    with_placeholder: tuple[str, ...]
+    """Files that have a placeholder in place of the owner of the repository."""
+
+    def show(self) -> None:
+        """Prints it."""
+        print(printable(f"{self.folder} has the {self.kind} {self.name} as the package {self.distribution}; next:"))
+        for command in self.commands:
+            print(f"  {command}")
+        if self.with_placeholder:
+            files = printable(", ".join(self.with_placeholder))
+            print(f"OWNER stands for your account on GitHub: put it into {files} before you publish")
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what `tlbench plugin new --json` prints."""
+        named = {"format": 1, "kind": self.kind, "name": self.name, "distribution": self.distribution}
+        lists = {"commands": list(self.commands), "with_placeholder": list(self.with_placeholder)}
+        return {**named, "folder": str(self.folder), **lists}
+
+
+def create(kind: str, name: str, to: Path | None, author: str, template: str) -> NewPlugin:
+    """Makes a plugin in a new folder.
 
     Args:
         kind: What the plugin brings.
@@ -43,14 +73,9 @@ def create(kind: str, name: str, to: Path | None, author: str, template: str) ->
     _copy(template or str(TEMPLATE), folder, data)
     if not template:
         _name_the_source(folder / ANSWERS)
-    print(printable(f"{folder} has the {kind} {name} as the package {distribution}; next:"))
-    print(f"  cd {printable(folder)}")
-    print("  pip install -e '.[test]'")
-    print("  pytest                  # its checks, which pass")
-    for command in _in_a_table(folder):
-        print(f"  {command}")
-    if files := _with_placeholder(folder):
-        print(f"OWNER stands for your account on GitHub: put it into {printable(', '.join(files))} before you publish")
+    first = (f"cd {printable(folder)}", "pip install -e '.[test]'", "pytest                  # its checks, which pass")
+    commands = (*first, *_in_a_table(folder))
+    return NewPlugin(kind, name, folder, distribution, commands, tuple(_with_placeholder(folder)))
 
 
 def _with_placeholder(folder: Path) -> list[str]:

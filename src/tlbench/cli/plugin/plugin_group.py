@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,6 +34,7 @@ def new(
     template: Annotated[
         str, typer.Option(metavar="SOURCE", help="Another template: a folder or a git repository.")
     ] = "",
+    json_: JsonOption = False,
 ) -> None:
     """Begin a plugin: a package with one working object.
 
@@ -40,7 +42,11 @@ def new(
     """
     from tlbench.cli.plugin.new_plugin import create
 
-    create(kind, name, to, author, template)
+    made = create(kind, name, to, author, template)
+    if json_:
+        print(json.dumps(made.as_json(), indent=1))
+    else:
+        made.show()
 
 
 @app.command("list")

@@ -130,8 +130,8 @@ def leaderboard(
         typer.Option(
             "--format",
             "-f",
-            help="terminal (default), markdown, csv, json, latex, svg, critical-difference, label-efficiency,"
-            " html (needs --to), or a plugin's.",
+            help="terminal (default), cost-score (plots), markdown, csv, json, latex, svg, critical-difference,"
+            " label-efficiency, html (needs --to), or a plugin's.",
             autocompletion=complete_names("renderer"),
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,7 @@ def eval_results(
             show_default=False,
         ),
     ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: o.Out = None,
 ) -> None:
     """Write a score in the Hugging Face Hub's form.
@@ -54,11 +56,13 @@ def eval_results(
     metrics = Catalog.discover().metrics
     metric = metrics.get(record.metrics[0]) if record.metrics else None
     text = eval_results_yaml(record, metric, HubDataset(dataset, task, revision, source_url))
-    if to is None:
+    path = None if to is None else expanded(to) / ".eval_results" / f"{dataset.rpartition('/')[2]}.yaml"
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if json_:
+        print(json.dumps({"format": 1, "file": None if path is None else str(path), "yaml": text}, indent=1))
+    elif path is None:
         print(text, end="")
-        return
-    folder = expanded(to) / ".eval_results"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{dataset.rpartition('/')[2]}.yaml"
-    path.write_text(text, encoding="utf-8")
-    print(path)
+    else:
+        print(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,9 @@ def hpo(
         typer.Option(metavar="FILE", help="Write the studies into this file and start nothing.", show_default=False),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard, on this machine alone.")] = 8080,
+    json_: Annotated[
+        bool, typer.Option("--json", help="With --export, print the outcome as JSON (docs/json.md).")
+    ] = False,
 ) -> None:
     """Show all searches in optuna-dashboard.
 
@@ -38,12 +42,20 @@ def hpo(
     """
     from tlbench.results.records.store import Store
 
+    if json_ and export is None:
+        raise UsageError(
+            "--json says what was written: give --export FILE too, as the dashboard does not end by itself"
+        )
     folder = o.out_folder(out)
     store = Store.open(folder)
     # Before anything is written: nobody looks at the file alone by this command.
     program = None if export else _dashboard()
     path = expanded(export) if export else folder / STUDIES
-    print(printable(f"{_write(store, path)} studies in {path}"), flush=True)
+    studies = _write(store, path)
+    if json_:
+        print(json.dumps({"format": 1, "file": str(path), "studies": studies}, indent=1))
+        return
+    print(printable(f"{studies} studies in {path}"), flush=True)
     if program is None:
         print(printable(f"`{PROGRAM} {path} --storage-class JournalFileStorage` shows them"))
         return

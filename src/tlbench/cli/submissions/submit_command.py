@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +39,7 @@ def submit(
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="What readers should know, in a line.", show_default=False)
     ] = "",
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: o.Out = None,
 ) -> None:
     """Pack records and their predictions for others.
@@ -59,8 +62,23 @@ def submit(
         store, cells, name or to.stem, *(without_secrets(" ".join(text.split())) for text in (by, note))
     )
     write_submission(files, to)
+    if json_:
+        print(json.dumps(_as_json(to, cells, files, with_texts(files)), indent=1))
+        return
     count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
     size = sum(map(len, files.values())) / 2**20
     if with_texts(files):
         print("note: targets are texts of the data, which are published with them: look at the data's licence first")
     print(printable(f"{to}: {count} in {len(files)} files, {size:.1f} MiB; `tlbench verify {to}` checks them"))
+
+
+def _as_json(to: Path, cells: Sequence[str], files: Mapping[str, bytes], with_texts: bool) -> dict[str, object]:
+    size = sum(map(len, files.values()))
+    return {
+        "format": 1,
+        "to": str(to),
+        "cells": list(cells),
+        "files": len(files),
+        "bytes": size,
+        "with_texts": with_texts,
+    }

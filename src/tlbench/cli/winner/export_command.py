@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,10 @@ from tlbench.cli.shell.completion import complete_cell
 from tlbench.cli.winner.predict_command import ChosenSeed, ResultsFolder
 from tlbench.contracts.errors import Diverged, UsageError
 from tlbench.results.reading.default_folder import expanded
+from tlbench.results.render.escaping import printable
+
+if TYPE_CHECKING:
+    from tlbench.running.exporting.export_card import ExportFacts
 
 
 def export(
@@ -29,6 +34,7 @@ def export(
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too, checked in ONNX Runtime.")] = False,
     seed: ChosenSeed = None,
     data_root: o.DataRoot = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: ResultsFolder = None,
 ) -> None:
     """Write a winner as a folder that loads without tlbench.
@@ -40,7 +46,6 @@ def export(
     from tlbench.catalog.catalog import Catalog
     from tlbench.cli.shell.verbosity import note
     from tlbench.cli.winner.standing import standing_of
-    from tlbench.results.render.escaping import printable
     from tlbench.running.exporting.export_winner import check_request, export_winner
     from tlbench.running.fitting.libraries import silence_warnings
     from tlbench.running.winners.kept_winner import kept_winner
@@ -58,11 +63,39 @@ def export(
         facts = export_winner(winner, target, keep_adapter=adapter, onnx=onnx, ties=ties, standing=standing)
     except Diverged as error:
         raise UsageError(f"{cell}: {error}: its weights are damaged; `tlbench delete` it and run it again") from None
+    if json_:
+        print(json.dumps(_as_json(facts, target), indent=1))
+        return
+    checked = f"{facts.checked_rows} rows predicted without tlbench as by the model"
+    print(f"{printable(target)}: {facts.files.library}, {checked}")
+    for command in _next(facts, target):
+        print(command)
+
+
+def _next(facts: ExportFacts, target: Path) -> tuple[str, str, str]:
+    """Returns how to load the folder in Python, its own program, and `tlbench predict`."""
     shown = printable(target)
-    print(f"{shown}: {facts.files.library}, {facts.checked_rows} rows predicted without tlbench as by the model")
     # As inside of a Python string.
-    print(facts.files.loading.replace("{folder}", repr(str(target))[1:-1].replace('"', '\\"')))
-    print(f"python {shlex.quote(f'{shown}/predict.py')} < rows.jsonl")
+    loading = facts.files.loading.replace("{folder}", repr(str(target))[1:-1].replace('"', '\\"'))
     # With a slash, as a bare name might be the beginning of a cell's id.
     path = shown if "/" in shown else f"./{shown}"
-    print(f"tlbench predict {shlex.quote(path)} NEW.csv -o predicted.csv")
+    program = f"python {shlex.quote(f'{shown}/predict.py')} < rows.jsonl"
+    return loading, program, f"tlbench predict {shlex.quote(path)} NEW.csv -o predicted.csv"
+
+
+def _as_json(facts: ExportFacts, target: Path) -> dict[str, object]:
+    loading, program, command = _next(facts, target)
+    return {
+        "format": 1,
+        "folder": str(target),
+        "cell": facts.record.cell.id,
+        "seed": facts.fit.seed,
+        "library": facts.files.library,
+        "checked_rows": facts.checked_rows,
+        "standing": facts.standing,
+        "ties": list(facts.ties),
+        "loading": loading,
+        "program": program,
+        "command": command,
+        "onnx": facts.onnx is not None,
+    }

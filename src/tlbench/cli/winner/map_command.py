@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ def map_features(
     seed: ChosenSeed = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     data_root: o.DataRoot = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: ResultsFolder = None,
 ) -> None:
     """Map the features of test examples, for the report.
@@ -45,6 +47,7 @@ def map_features(
     o.set_data_root(data_root)
     silence_warnings()
     folder, catalog = o.out_folder(out), Catalog.discover()
+    written: list[dict[str, object]] = []
     for cell in cells:
         winner = kept_winner(cell, folder, catalog, device=device, seed=seed)
         for text in winner.notes:
@@ -57,6 +60,12 @@ def map_features(
             path = write_map(predictions, found)
         except OSError as error:
             raise UsageError(f"{folder}: the map cannot be written: {error.strerror or error}") from None
+        if json_:
+            facts = {"cell": winner.record.cell.id, "file": str(path), "examples": len(found.examples)}
+            written.append({**facts, "explained": [float(share) for share in found.explained]})
+            continue
         shares = " and ".join(f"{100 * share:.0f}%" for share in found.explained)
         title = printable(winner.record.cell.title)
         print(f"{title}: {len(found.examples)} examples, {shares} of the variance: {printable(path)}")
+    if json_:
+        print(json.dumps({"format": 1, "maps": written}, indent=1))

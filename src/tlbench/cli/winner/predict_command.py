@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def predict(
     seed: ChosenSeed = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     data_root: o.DataRoot = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
     out: ResultsFolder = None,
 ) -> None:
     """Predict new rows with a winner or an exported folder.
@@ -56,4 +58,7 @@ def predict(
     check_device(device)
     o.set_data_root(data_root)
     chosen = ChosenWinner(cell, o.out_folder(out), seed, device)
-    raise typer.Exit(predict_file(chosen, expanded(source), expanded(to), text or (), probabilities))
+    written = predict_file(chosen, expanded(source), expanded(to), text or (), probabilities)
+    if json_:
+        print(json.dumps(written.as_json(), indent=1))
+    raise typer.Exit(written.exit_status)

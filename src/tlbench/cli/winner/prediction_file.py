@@ -50,9 +50,30 @@ class ChosenWinner:
     device: str = "auto"
 
 
+@dataclass(frozen=True)
+class WrittenPredictions:
+    """A file of predictions that was written."""
+
+    file: Path
+    rows: int
+    problems: int
+    """Number of rows that could not be predicted."""
+    seconds: float
+
+    @property
+    def exit_status(self) -> int:
+        """1 if there are rows and none could be predicted, else 0."""
+        return int(0 < self.rows == self.problems)
+
+    def as_json(self) -> dict[str, object]:
+        """Returns what `tlbench predict --json` prints."""
+        seconds = round(self.seconds, 3)
+        return {"format": 1, "file": str(self.file), "rows": self.rows, "problems": self.problems, "seconds": seconds}
+
+
 def predict_file(
     chosen: ChosenWinner, source: Path, target: Path, text: Sequence[str] = (), probabilities: bool = True
-) -> int:
+) -> WrittenPredictions:
     """Writes the rows of a file with their predictions to another file, and how it went to stderr.
 
     Args:
@@ -61,9 +82,6 @@ def predict_file(
         target: The CSV file; one that exists is replaced at the end.
         text: Columns of the inputs; none to find them by their names.
         probabilities: Whether each class gets a column.
-
-    Returns:
-        The exit status: 1 if there are rows and none could be predicted, else 0.
 
     Raises:
         UsageError: The cell has no winner that can be rebuilt, or a file cannot be read or written.
@@ -94,7 +112,7 @@ def predict_file(
     bad = f", {problems:,} with a problem (column problem)" if problems else ""
     rate = f"{duration(seconds)}, {count / max(seconds, 1e-9):,.0f} rows/s"
     note(f"{count:,} {'row' if count == 1 else 'rows'} in {rate}{bad}; in {printable(target)}")
-    return int(0 < count == problems)
+    return WrittenPredictions(target, count, problems, seconds)
 
 
 def _predictor(chosen: ChosenWinner, inputs: int) -> RowPredictor:

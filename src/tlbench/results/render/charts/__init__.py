@@ -1,1 +1,1 @@
-"""Charts as SVG, for pages and as files of their own. Equal values give equal bytes."""
+"""Charts as SVG for pages and files, and as characters for terminals. Equal values give equal bytes."""

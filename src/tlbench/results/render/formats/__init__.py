@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.contracts.renderer import Renderer
+from tlbench.results.render.formats.cost_score import CostScore
 from tlbench.results.render.formats.critical_difference import CriticalDifference
 from tlbench.results.render.formats.csv import Csv
 from tlbench.results.render.formats.json import Json
@@ -43,6 +44,6 @@ class Terminal(Renderer):
 
 
 _BUILT_IN = (
-    Terminal(), Markdown(), Csv(), Json(), Latex(), Svg(), CriticalDifference(), LabelEfficiency(), Html()
+    Terminal(), Markdown(), Csv(), Json(), Latex(), Svg(), CostScore(), CriticalDifference(), LabelEfficiency(), Html()
 )  # fmt: skip
 FORMATS: Mapping[str, Renderer] = {renderer.name: renderer for renderer in _BUILT_IN}

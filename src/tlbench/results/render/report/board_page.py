@@ -9,12 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tlbench.results.columns import Row, as_rows
-from tlbench.results.floors import is_floor
 from tlbench.results.render import value_texts as cells
+from tlbench.results.render.charts.cost_kinds import COSTS, NEEDED, CostKind, is_baseline, scatter
 from tlbench.results.render.charts.difference_chart import difference_chart
 from tlbench.results.render.charts.tested_means import tested_means
 from tlbench.results.render.curves.curve_drawing import efficiency_chart
-from tlbench.results.render.report.cost_kinds import COSTS, CostKind, scatter
 from tlbench.results.render.report.matrices import TaskMatrix, WinMatrix, task_matrix, win_matrix
 from tlbench.results.render.report.report_tables import DataTable, table_of
 from tlbench.results.render.report.templating import drawing
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
     from tlbench.results.render.page_columns import PageRow
     from tlbench.results.render.task_summary import TaskSummary
 
-_NEEDED = (
-    "cell", "task", "backbone", "strategy", "variant", "status", "metric", "metric_label", "greater_is_better",
-    "in_points", "value", "low", "high", "encode_seconds", "fit_seconds", "predict_seconds", "total_seconds",
-    "host_own_bytes", "host_peak_bytes", "parameters", "trainable_parameters", "notes",
-)  # fmt: skip
 _FEWEST = 2
 _MOST_DIFFERENCES = 40
 
@@ -98,7 +92,7 @@ class BoardPage:
     @cached_property
     def rows(self) -> Mapping[str, Row]:
         """The rows in full precision, by cell."""
-        return {row["cell"]: row for row in as_rows(self.page.values(_NEEDED))}
+        return {row["cell"]: row for row in as_rows(self.page.values(NEEDED))}
 
     @cached_property
     def tasks(self) -> tuple[TaskPart, ...]:
@@ -182,12 +176,8 @@ class BoardPage:
         return f"cells/{row['cell']}.html" if row["cell"] in self._pages else f"row.html#{row['cell']}"
 
     def _plots(self, rows: Sequence[Row]) -> tuple[Plot, ...]:
-        drawn = [(kind, scatter(kind, rows, self._address, _is_baseline)) for kind in COSTS]
+        drawn = [(kind, scatter(kind, rows, self._address, is_baseline)) for kind in COSTS]
         return tuple(Plot(kind.name, drawing(chart.svg())) for kind, chart in drawn if chart.differs)
-
-
-def _is_baseline(row: Row) -> bool:
-    return not row["backbone"] or is_floor(row["strategy"])
 
 
 def _curves(number: int, section: EfficiencySection) -> Curves:

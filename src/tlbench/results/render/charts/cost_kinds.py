@@ -6,10 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tlbench.results.columns import OK, Row
+from tlbench.results.floors import is_floor
 from tlbench.results.render import value_texts as cells
 from tlbench.results.render.charts.scatter_chart import CostPoint, CostScatter
 from tlbench.results.render.memory_texts import memory_bytes
 
+NEEDED = (
+    "cell", "task", "backbone", "strategy", "variant", "status", "metric", "metric_label", "greater_is_better",
+    "in_points", "value", "low", "high", "encode_seconds", "fit_seconds", "predict_seconds", "total_seconds",
+    "host_own_bytes", "host_peak_bytes", "parameters", "trainable_parameters", "notes",
+)  # fmt: skip
+"""Names of the columns that a row needs for these plots and for the report."""
 _MOST_POINTS = 150
 
 
@@ -58,6 +65,11 @@ COSTS = (
     ),
     CostKind("parameters", "parameters", _column("parameters"), _count, _count),
 )  # fmt: skip
+
+
+def is_baseline(row: Row) -> bool:
+    """Returns whether a row uses no pretrained weights."""
+    return not row["backbone"] or is_floor(row["strategy"])
 
 
 def scatter(
