@@ -70,7 +70,7 @@ def _section(name: str, command: Any) -> list[str]:
         lines += ["", "For example:", "", *(f"- `{line}`" for line in examples)]
     if named := arguments(command):
         lines += ["", "| argument | meaning |", "| --- | --- |"]
-        lines += [f"| `{_metavar(one).strip('[]')}` | {cell(one.help or '')} |" for one in named]
+        lines += [f"| `{_argument(one)}` | {cell(one.help or '')} |" for one in named]
     return [*lines, "", *_options(options(command))] if options(command) else lines
 
 
@@ -85,8 +85,7 @@ def _options(found: list[Any]) -> list[str]:
 
 def _metavar(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        name = (parameter.metavar or parameter.name).upper().strip("[]. ")
-        return name + ("..." if parameter.nargs == -1 else "") if parameter.required else f"[{name}]"
+        return _argument(parameter) if parameter.required else f"[{_argument(parameter)}]"
     kind = parameter.type
     choices = getattr(kind, "choices", None)
     if choices:
@@ -95,6 +94,13 @@ def _metavar(parameter: Any) -> str:
         parameter.metavar
         or {"integer range": "integer", "float range": "number", "float": "number"}.get(kind.name, kind.name)
     )
+
+
+def _argument(argument: Any) -> str:
+    """Returns the name without the brackets around it; those inside, as of `DIST[/NAME]`, belong to it."""
+    name = (argument.metavar or argument.name).upper().strip().removesuffix("...")
+    name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    return name + ("..." if argument.nargs == -1 and argument.required else "")
 
 
 def _default(parameter: Any) -> str:
