@@ -157,6 +157,9 @@ bench-find-replay: env  ## Policies of `tlbench find` replayed on stored fits. A
 bench-find-live: env  ## `tlbench find` beside transformers' search, on the same rows and minutes. ARGS="--minutes 5" sets them.
 	@$(BIN)/python -m benchmarks.find.live $(ARGS)
 
+bench-defaults: env  ## Is the first setting of each strategy within a point of the best of eight? Resumable; TLBENCH_DATA names the data.
+	@$(BIN)/python -m benchmarks.defaults $(ARGS)
+
 bench-slurm: env  ## What a fit costs in an array of a Slurm of one node beyond its own work. ARGS="--cells 1000 --jobs 4".
 	@$(BIN)/python -m benchmarks.slurm $(ARGS)
 

@@ -43,10 +43,10 @@ from tlbench.contracts.executor import (
     OutOfTime,
     WorkerLost,
 )
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
 from tlbench.contracts.fits.job import Job
-from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.other_models import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
 from tlbench.contracts.images.image_file import ImageFile
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import (

@@ -1,4 +1,4 @@
-"""The answer of a search in words: the winner, what ties with it, what it cost, and what was left untried."""
+"""The sentences of a search's answer, for terminal and notebook: winner, ties, cost, and what was left untried."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tlbench.catalog.loading.known_packages import SCHEMES, to_install
+from tlbench.catalog.loading.missing_packages import SCHEMES, to_install
 from tlbench.catalog.names import nearest, parameters, parse, quoted
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.strategy import Strategy
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import FitEnded
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.resources import ROWS, Resources, Trainable, estimated
 from tlbench.contracts.space import Space, Value
 from tlbench.contracts.task import Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
 from tlbench.contracts.task import Task
 
 

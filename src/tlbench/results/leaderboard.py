@@ -12,11 +12,11 @@ from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance, Record
 from tlbench.metrics import METRICS
-from tlbench.results.cell_columns import expected_cells, metric_columns
 from tlbench.results.columns import METRIC, OK, ONE_FIT, PENDING, STRATEGY, Row, as_rows, as_series, with_metrics
 from tlbench.results.content_labels.one_label import with_one_label
 from tlbench.results.gains.gain import NO_GAIN, gain_columns, gains
 from tlbench.results.label_efficiency.task_amounts import task_names
+from tlbench.results.metric_columns import expected_cells, metric_columns
 from tlbench.results.notes.row_notes import notes_of_rows
 from tlbench.results.over_tasks import KEY, NEEDED, Averages, grouped_averages
 from tlbench.results.ranking import NOWHERE, Place, Ranked, by_intervals, by_predictions, goodness, places

@@ -1,4 +1,4 @@
-"""Ranks with ties among the cells of one task."""
+"""Places the cells of one task in order, with ranks by tests on their predictions, or by intervals without them."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal
 from tlbench.catalog.hookspecs import hookimpl
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.errors import Diverged, SealBroken
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.outputs import Predictions
 from tlbench.contracts.space import Float, Space
 from tlbench.contracts.strategy import Strategy

@@ -18,9 +18,9 @@ from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.errors import Pruned
 from tlbench.contracts.executor import Fit
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.space import Choice, Domain, Int, Space, Value, existing
 from tlbench.contracts.strategy import Strategy
 from tlbench.contracts.task import Task

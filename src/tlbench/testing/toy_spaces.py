@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.space import Choice, Float, Space, Value, When
 from tlbench.testing.toy_predictors import ToyConstant

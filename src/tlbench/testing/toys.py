@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from tlbench.contracts.backbone import Backbone, Card, Vocabulary
 from tlbench.contracts.errors import Diverged
 from tlbench.contracts.exports.forms import Exportable, ExportedFiles
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.outputs import Classes, Output, Scalar
 from tlbench.contracts.space import Float, Int, Space
 from tlbench.contracts.strategy import Strategy

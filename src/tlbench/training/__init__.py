@@ -7,8 +7,8 @@ strategies can be imported without torch; everything else imports it on first us
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tlbench.training.class_weighted import ClassWeighted as ClassWeighted
-from tlbench.training.class_weighted import has_one_class as has_one_class
+from tlbench.training.class_weight_option import ClassWeighted as ClassWeighted
+from tlbench.training.class_weight_option import has_one_class as has_one_class
 from tlbench.training.gradient_strategy import PARTS as PARTS
 from tlbench.training.gradient_strategy import GradientStrategy as GradientStrategy
 from tlbench.training.gradient_strategy import Trains as Trains

@@ -10,10 +10,10 @@ import msgspec
 
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.fits.about import SpaceContext
 from tlbench.contracts.fits.job import NO_VALIDATION, Job
-from tlbench.contracts.fits.others import LoadedBackbone, OtherTask
+from tlbench.contracts.fits.other_models import LoadedBackbone, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import SpaceContext
 from tlbench.contracts.space import Value
 from tlbench.contracts.task import Examples, SplitName
 

@@ -18,7 +18,7 @@ from tlbench.contracts.fits.job import Job
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Classes, MultiLabel
 from tlbench.contracts.task import Task
-from tlbench.training.class_weighted import ClassWeighted, has_one_class
+from tlbench.training.class_weight_option import ClassWeighted, has_one_class
 from tlbench.training.recipe.objective import Objective
 
 if TYPE_CHECKING:

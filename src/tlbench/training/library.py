@@ -1,7 +1,7 @@
 """Everything that `tlbench.training` offers and that needs torch, imported when the first of it is asked for."""
 
 from tlbench.modeling.batches import inference_batches
-from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
+from tlbench.modeling.heads.balanced_weights import ClassWeight, balanced_weights
 from tlbench.training.auxiliary_fit import other_task_job, teacher_job
 from tlbench.training.loop import DEFAULT_EPOCHS, step_count, train
 from tlbench.training.model import Model

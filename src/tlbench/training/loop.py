@@ -15,7 +15,7 @@ from tlbench.contracts.executor import RUNG_PARTS, RUNG_PRUNERS, step_of_part
 from tlbench.modeling.batches import default_tokens, inference_batches, padding_share
 from tlbench.modeling.data import Data
 from tlbench.modeling.devices.device_group import ALONE
-from tlbench.modeling.heads.class_weights import ClassWeight, balanced_weights
+from tlbench.modeling.heads.balanced_weights import ClassWeight, balanced_weights
 from tlbench.training.adamw import AdamW, embeddings_by_row
 from tlbench.training.checks import GroupCheck, build_optimizer
 from tlbench.training.model import Model

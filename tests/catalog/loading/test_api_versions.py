@@ -8,7 +8,7 @@ from tlbench import hookimpl
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.loading import api_check, load_watch
 from tlbench.catalog.loading.api_check import fault_of_api, fault_of_requirement, requirement_of
-from tlbench.catalog.loading.known_packages import PACKAGES, SCHEMES, core_alone
+from tlbench.catalog.loading.missing_packages import PACKAGES, SCHEMES, core_alone
 from tlbench.cli.plugin.plugin_facts import facts_of
 from tlbench.contracts.plugins.api_version import API_VERSION, misfit
 from tlbench.system.version import VERSION

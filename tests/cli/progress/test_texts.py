@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tlbench.cli.progress.texts import order_rows, progress_line, record_line
+from tlbench.cli.progress.run_texts import order_rows, progress_line, record_line
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Record, Seconds, TestScore
 from tlbench.running.monitoring.time_texts import duration, left_text

@@ -10,7 +10,7 @@ import pytest
 
 from tlbench.api.run_reporter import LINE_SECONDS, STATUS_SECONDS, Reporter
 from tlbench.cli.app import _main
-from tlbench.cli.progress.texts import progress_line
+from tlbench.cli.progress.run_texts import progress_line
 from tlbench.modeling.disk import cache_settings
 from tlbench.running.monitoring.run_status import read_statuses
 from tlbench.running.run import FIT_TIMES

@@ -6,9 +6,9 @@ import os
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.record import Memory, Record
-from tlbench.running.cell_memory import peak_memory
 from tlbench.running.cells import cell_folder
 from tlbench.running.cells.cell_folder import CellFolder
+from tlbench.running.memory.cell_memory import peak_memory
 
 
 def test_the_time_of_those_who_died_counts_until_the_last_thing_they_finished(tmp_path, monkeypatch):

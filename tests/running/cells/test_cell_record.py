@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import OrderResult
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.record import FitResult
 from tlbench.running.cells.attempt import Attempt

@@ -133,7 +133,7 @@ def test_the_kept_winner_predicts_as_a_fit_of_its_own(runs, essence, monkeypatch
 
 def test_passes_are_the_same_on_any_number_of_workers(runs, tmp_path):
     from tlbench.contracts.cell import Cell, Protocol, Ref
-    from tlbench.contracts.fits.about import TaskInfo
+    from tlbench.contracts.fits.task_info import TaskInfo
     from tlbench.contracts.record import FitResult
     from tlbench.contracts.space import Float
     from tlbench.running.cells.cell_folder import CellFolder

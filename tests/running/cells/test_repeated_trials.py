@@ -5,7 +5,7 @@ import pytest
 from tlbench import Float, Int
 from tlbench.cli.app import _main
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.record import PAID, FitResult
 from tlbench.metrics import METRICS
 from tlbench.running.cells.cell_folder import CellFolder

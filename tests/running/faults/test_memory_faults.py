@@ -5,7 +5,7 @@ import pytest
 from tlbench.contracts.executor import Fit, FitOrder, WorkerLost
 from tlbench.planning.capacity import Room
 from tlbench.running.forking import Died
-from tlbench.running.memory.lost_worker import DEVICE_LOST, lost_worker
+from tlbench.running.lost_worker import DEVICE_LOST, lost_worker
 from tlbench.running.memory.memory_guard import MemoryGuard
 from tlbench.running.memory.oom_ladder import OomLadder
 from tlbench.running.run import Settings

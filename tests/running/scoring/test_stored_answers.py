@@ -11,7 +11,7 @@ import pytest
 from tests.running.conftest import Runs
 from tlbench import hookimpl
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.task import Example, Examples

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 from tlbench_finetune.finetuning.whole import FullFinetune
 from tlbench_finetune.probes.linear_probe import LinearProbe
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import msgspec
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 from tlbench_finetune.finetuning.from_probe import start_from_probe
 from tlbench_finetune.probes.linear_probe import DEFAULT_L2, L2
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 
 from tlbench import Backbone, Job, Task, Text
 from tlbench.training import GradientStrategy, Objective

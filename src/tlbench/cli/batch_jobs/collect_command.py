@@ -45,7 +45,7 @@ def collect(
 
 
 def _collected(store: Store, catalog: Catalog, wait: bool, shows: bool) -> Collected:
-    from tlbench.cli.progress.texts import record_line
+    from tlbench.cli.progress.run_texts import record_line
     from tlbench.contracts.record import Record
     from tlbench.running.batch_jobs.collect import collect
 

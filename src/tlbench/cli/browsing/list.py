@@ -11,7 +11,7 @@ from typing import Any
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.catalog.discovery import PluginEntry
-from tlbench.catalog.loading.known_packages import core_alone
+from tlbench.catalog.loading.missing_packages import core_alone
 from tlbench.catalog.names import nearest
 from tlbench.catalog.strategy_families import FAMILIES, by_family
 from tlbench.cli.plugin.plugin_facts import facts_of

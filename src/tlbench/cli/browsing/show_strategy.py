@@ -9,7 +9,7 @@ from tlbench.catalog.strategy_families import family_of
 from tlbench.contracts.backbone import Backbone
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError, UsageError
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
 from tlbench.contracts.outputs import Classes
 from tlbench.contracts.space import Choice, Domain, checked, existing
 from tlbench.contracts.strategy import Strategy

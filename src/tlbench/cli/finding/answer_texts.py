@@ -1,4 +1,4 @@
-"""The answer of a search in words: the winner, what ties with it, what it cost, and what to do next."""
+"""Prints the answer of `tlbench find`, with the commands to go on with; the sentences are in `api/answer_facts.py`."""
 
 from __future__ import annotations
 

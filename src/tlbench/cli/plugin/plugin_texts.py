@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tlbench.catalog.loading.known_packages import core_alone
+from tlbench.catalog.loading.missing_packages import core_alone
 from tlbench.cli.plugin.plugin_facts import PluginFacts, PluginProblem
 from tlbench.cli.text_tables import ListColumn, print_listing, terminal_width
 from tlbench.contracts.plugins.api_version import API_VERSION, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tlbench.cli.progress.texts import order_rows
+from tlbench.cli.progress.run_texts import order_rows
 from tlbench.results.render.escaping import printable
 from tlbench.running.monitoring.run_status import RunStatus
 from tlbench.running.monitoring.time_texts import duration, left_text

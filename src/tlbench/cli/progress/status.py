@@ -13,7 +13,7 @@ import msgspec
 from tlbench.cli.kept_model_texts import models_size
 from tlbench.cli.progress.job_texts import job_facts, job_lines
 from tlbench.cli.progress.next_steps import out_option
-from tlbench.cli.progress.texts import order_rows
+from tlbench.cli.progress.run_texts import order_rows
 from tlbench.cli.text_tables import terminal_width
 from tlbench.contracts.record import Record
 from tlbench.finding.search_state import SearchState, running_searches

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tlbench.api.run_reporter import reporting
 from tlbench.cli import leaderboard as board
 from tlbench.cli.progress.live import LiveView
-from tlbench.cli.progress.texts import progress_line, record_line
+from tlbench.cli.progress.run_texts import progress_line, record_line
 from tlbench.cli.shell.verbosity import is_quiet
 from tlbench.contracts.cell import Plan
 from tlbench.contracts.record import Record

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tlbench.contracts.backbone import Card, Classifier
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.fits.about import TaskInfo
-from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.other_models import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.space import Value

@@ -1,4 +1,4 @@
-"""The optional columns that `--columns`, `--filter` and `--sort` can name and that are computed only then."""
+"""Columns that are computed only if `--columns`, `--filter` or `--sort` names them, such as calibration errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns that `--columns`, `--filter` and `--sort` can name: those that tables show, and all of the frame."""
+"""Resolves the names of `--columns`, `--filter` and `--sort`: columns that tables show, and all of the data frame."""
 
 from __future__ import annotations
 

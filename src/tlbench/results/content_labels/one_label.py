@@ -1,4 +1,4 @@
-"""One name for what has several labels: a folder of one's own that was renamed between two runs is one task still."""
+"""Gives one name to data whose file or folder was renamed between two runs: by its content it is still one task."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import Any
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.metric import Metric
 from tlbench.metrics.resampling import score
-from tlbench.results.cell_columns import METRIC_COLUMNS
 from tlbench.results.columns import ENSEMBLE, OK, Row
 from tlbench.results.leaderboard import Table, comparable_groups
+from tlbench.results.metric_columns import METRIC_COLUMNS
 from tlbench.results.post_hoc.ensembles import Ensemble, NoEnsemble, cell_name, ensemble_of
 from tlbench.results.post_hoc.stored_splits import StoredSplits
 from tlbench.results.records.summaries import CellSummary, Setting, Summaries

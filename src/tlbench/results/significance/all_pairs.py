@@ -1,4 +1,4 @@
-"""Tests of all pairs of cells of one task at once, with seeds and test examples as random factors.
+"""Tests all pairs of cells of one task, with the correction for many tests; seeds and examples are random factors.
 
 The variance of a difference between two cells has a part from the test examples, which both share, and a part from the
 seeds of each, which are independent. With two cells the test is a t test with Satterthwaite's (1946) degrees of

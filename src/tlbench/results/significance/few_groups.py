@@ -1,4 +1,4 @@
-"""Draws the standard errors that other samples of groups would give, for tests on few groups of examples."""
+"""Corrects tests on few groups of examples: draws how much their standard errors vary from sample to sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranks of the cells of one task, from tests of all pairs at once."""
+"""Turns the tests of all pairs into ranks: a cell's rank counts the cells that are significantly better."""
 
 from __future__ import annotations
 

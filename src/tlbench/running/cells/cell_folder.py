@@ -38,7 +38,7 @@ from tlbench.contracts.record import FitResult, Memory, Provenance, Record
 from tlbench.contracts.space import Value
 from tlbench.contracts.untrusted.open_flags import NOT_INHERITED
 from tlbench.results.records.commit_marks import is_committed, is_deleted
-from tlbench.running.cell_memory import peak_memory
+from tlbench.running.memory.cell_memory import peak_memory
 from tlbench.system.integrity.sealed_files import is_damaged, read_sealed, write_sealed, write_sealed_quickly
 from tlbench.system.integrity.sealed_json import file_digest
 from tlbench.system.portable.file_lock import lock_now

@@ -12,7 +12,7 @@ from typing import Any
 from tlbench.catalog.catalog import Catalog, Found
 from tlbench.contracts.cell import Cell, Protocol
 from tlbench.contracts.errors import PluginError
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.record import Provenance
 from tlbench.contracts.space import Choice, Space, Value, checked, existing, is_complete, is_fixed, narrow

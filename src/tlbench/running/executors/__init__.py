@@ -1,6 +1,6 @@
-"""The core's own executors, and the hooks that register them, the core's metrics and renderers, and `run:` backbones.
+"""The core's own executors: `inline` carries out orders in this process, `isolated` in worker processes.
 
-The hooks are those that plugins use. `inline` carries out orders in this process, `isolated` in worker processes.
+The core registers them by the hooks that plugins use, and here too its metrics, its renderers and `run:` backbones.
 """
 
 from __future__ import annotations

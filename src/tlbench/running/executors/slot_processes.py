@@ -28,7 +28,7 @@ from tlbench.running.forking import (
     open_workers,
 )
 from tlbench.running.forking.workers import NO_ENVIRONMENT
-from tlbench.running.memory.lost_worker import has_lost_others, lost_worker
+from tlbench.running.lost_worker import has_lost_others, lost_worker
 from tlbench.running.memory.memory_guard import MemoryGuard
 
 

@@ -14,7 +14,7 @@ import torch
 from tlbench.contracts.errors import Diverged, PluginError, Pruned
 from tlbench.contracts.executor import RUNG_PARTS, Fit, step_of_part
 from tlbench.contracts.fits.job import NO_VALIDATION, Job
-from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.other_models import LoadedBackbone, OtherOutput, OtherTask
 from tlbench.contracts.fits.predictor import Predictor
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import Point

@@ -12,8 +12,8 @@ from tlbench.catalog.catalog import Found
 from tlbench.contracts.backbone import Card
 from tlbench.contracts.cell import Cell, Final, FitPurpose
 from tlbench.contracts.errors import PluginError, SealBroken
-from tlbench.contracts.fits.about import TaskInfo
-from tlbench.contracts.fits.others import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.other_models import LoadedBackbone, OtherOutput, OtherTask
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output
 from tlbench.contracts.record import Provenance

@@ -29,7 +29,7 @@ PRELOADED = (
     "torch._dynamo",
 )  # fmt: skip
 """Modules that every order needs and that take long to import; torch's optimizers import `torch._dynamo`."""
-DISCOVERED = "tlbench.running.executors.discovered"
+DISCOVERED = "tlbench.running.executors.preloaded_plugins"
 """The module that runs the plugins' hooks. It is imported after the plugins' modules, so that an error in one of these
 is reported under the plugin's own name."""
 

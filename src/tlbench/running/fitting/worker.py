@@ -24,7 +24,6 @@ from tlbench.contracts.record import FitResult
 from tlbench.metrics.scored import Scored
 from tlbench.metrics.scored_arrays import scored_of
 from tlbench.results.models.model_folder import checked_predictor
-from tlbench.running.cell_memory import CellMemory
 from tlbench.running.cells.failures import is_folders_fault
 from tlbench.running.fitting import saved_predictors as saved
 from tlbench.running.fitting.context import CellContext
@@ -36,7 +35,8 @@ from tlbench.running.fitting.measuring.measured_latency import measure_fitted_la
 from tlbench.running.fitting.measuring.timing import predict_timed
 from tlbench.running.fitting.reusable_encoder import KeptState
 from tlbench.running.fitting.session import Session, caught_errors, resolve_device, restored_globals
-from tlbench.running.memory.lost_worker import DEVICE_LOST
+from tlbench.running.lost_worker import DEVICE_LOST
+from tlbench.running.memory.cell_memory import CellMemory
 from tlbench.running.scoring import scores, validation_predictions
 from tlbench.running.scoring.floor import floor_of
 from tlbench.running.scoring.prediction_files import digests_of, predictions_path, read_seed, validation_path

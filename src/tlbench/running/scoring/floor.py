@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes, MultiLabel, Output, Scalar, TokenClasses
 from tlbench.contracts.record import Floor, TestScore

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from tlbench.contracts.errors import Diverged, PluginError, TlbenchError
-from tlbench.contracts.fits.about import TaskInfo
 from tlbench.contracts.fits.class_scores import ClassReport
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Output, Predictions
 from tlbench.contracts.record import TestGroups, TestScore

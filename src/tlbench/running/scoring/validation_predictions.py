@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tlbench.contracts.cell import Protocol
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.task import Examples
 from tlbench.metrics.scored import Scored

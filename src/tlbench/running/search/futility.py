@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tlbench.catalog.catalog import Catalog
 from tlbench.contracts.cell import Cell
-from tlbench.contracts.fits.about import TaskInfo
+from tlbench.contracts.fits.task_info import TaskInfo
 from tlbench.contracts.metric import Metric
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, TokenClasses
 from tlbench.running.splits import Splits

@@ -1,4 +1,4 @@
-"""Early stopping on a part of the training examples that the reported validation split is no part of."""
+"""Early stopping by the score on a held-out part of the training split; the validation split is not used for it."""
 
 from __future__ import annotations
 

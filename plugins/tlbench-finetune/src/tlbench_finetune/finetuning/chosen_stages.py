@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlbench import Backbone, Job, Space, SpaceContext, Task, Trainable, Value
 from tlbench.training import GradientStrategy
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 from tlbench_finetune.finetuning.frozen_below import HeadOnly, PartialFinetune
 from tlbench_finetune.finetuning.whole import FullFinetune
 

@@ -17,7 +17,7 @@ from tlbench import (
     Task,
     Value,
 )
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 from tlbench_finetune.probes.linear_probe import DEFAULT_L2, L2, solve
 from tlbench_finetune.rates import rates
 

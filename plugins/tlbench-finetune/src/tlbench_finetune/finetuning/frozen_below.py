@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import Backbone, Float, Job, PluginError, Space, SpaceContext, Text, Trainable, Value
-from tlbench_finetune.finetuning.base import Finetuning, TopStages
+from tlbench_finetune.finetuning.base_classes import Finetuning, TopStages
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench import Backbone, Classes, Float, Job, Scalar, Space, SpaceContext, Task, Value
 from tlbench.training import GradientStrategy, Objective
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 
 if TYPE_CHECKING:
     from torch import Tensor

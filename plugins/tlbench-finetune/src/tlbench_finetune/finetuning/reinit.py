@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tlbench import Job
 from tlbench.training import GradientStrategy
-from tlbench_finetune.finetuning.base import TopStages
+from tlbench_finetune.finetuning.base_classes import TopStages
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from tlbench import Float, Job, Predictor, Space, SpaceContext, UsageError, Value
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 
 if TYPE_CHECKING:
     from torch import Tensor

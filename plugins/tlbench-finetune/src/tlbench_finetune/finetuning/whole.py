@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tlbench import Backbone, Float, Job, Predictor, Resources, Space, SpaceContext, Task, Text, Value
 from tlbench.training import GradientStrategy
-from tlbench_finetune.finetuning.base import Finetuning
+from tlbench_finetune.finetuning.base_classes import Finetuning
 from tlbench_finetune.rates import rates
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Writes a fitted network that timm registers no model of, with the file that builds it."""
+"""Writes a fitted network that is not among timm's models, with a Python file that builds it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torch import nn
 from tlbench.contracts.errors import PluginError
 from tlbench.contracts.outputs import Classes, MultiLabel, Scalar, TokenClasses
 from tlbench.modeling.heads import PooledHead, SpanHead, TokenHead
-from tlbench.modeling.heads.class_weights import balanced_weights
+from tlbench.modeling.heads.balanced_weights import balanced_weights
 
 pytestmark = pytest.mark.equivalence
 

@@ -9,7 +9,7 @@ import pytest
 from tlbench.contracts.cell import Cell, Protocol, Ref
 from tlbench.contracts.executor import FitOrder
 from tlbench.contracts.record import Memory
-from tlbench.running.cell_memory import CellMemory
+from tlbench.running.memory.cell_memory import CellMemory
 from tlbench.system.measure import ResourceUsage
 from tlbench.system.process_memory import read_memory
 

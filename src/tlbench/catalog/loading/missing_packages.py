@@ -1,4 +1,4 @@
-"""The packages of the tlbench project that bring plugins, for messages where none of them is installed."""
+"""What to install where no installed plugin brings a kind of object, or reads names of a scheme such as `csv:`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The option `class_weight`, which all strategies that train on classes share."""
+"""The option `class_weight` of all strategies that train on classes: its values, and which tasks it applies to."""
 
 from __future__ import annotations
 

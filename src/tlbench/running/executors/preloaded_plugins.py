@@ -1,4 +1,4 @@
-"""A module whose import runs the plugins' hooks.
+"""Its import runs the plugins' hooks, so that a fork server has their modules in memory.
 
 A fork server imports this module, so that the modules that the hooks import are in memory before workers are forked.
 """

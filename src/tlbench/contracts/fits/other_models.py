@@ -1,4 +1,4 @@
-"""Other models and data that a fit may use beside its own: a second backbone, another task, another kind of output."""
+"""The other models and data that a fit may use: a teacher, another task, unlabelled data, another kind of output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlbench.contracts.fits.about import SpaceContext, TaskInfo
+from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
 from tlbench.contracts.task import Examples
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Class weights for imbalanced training data."""
+"""Computes the weights of classes for `class_weight=balanced`, from how often each occurs in the training data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says how a worker was lost: memory that ran out, a kill from outside, a crash in native code, or a lost device."""
+"""Tells how a worker was lost: out of memory, killed from outside, crashed in native code, or its device was lost."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Compares the first setting of each strategy with the best of a search."""
