@@ -39,8 +39,9 @@ def test_every_published_score_is_beside_a_cell_of_its_setting():
     planned = plan(suite, Catalog.discover(), here=False)
     cells = {cell.id: cell for cell in planned.cells}
     repeating = [cells[one.cell] for one in planned.references]
-    assert len(repeating) == len(suite.references) == 5
+    assert len(repeating) == len(suite.references) == 6
     assert {(cell.title, cell.protocol.shots, len(cell.protocol.seeds)) for cell in repeating} == {
         ("minilm-l6 | banking77 | linear-probe", 8, 10),
         ("minilm-l6 | stsb | cosine", None, 1),
+        ("minilm-l6 | ag-news-8k | setfit", 8, 10),
     }
