@@ -8,6 +8,13 @@ import re
 _REPEATED = re.compile(r"(Did you mean [^?]+\?)(?: \1)+")
 _CHOICES = re.compile(r"'(?P<given>[^']*)' is not one of (?P<choices>'[^']+'(?:, '[^']+')*)\.$")
 _ARGUMENT = re.compile(r"'\[(?P<name>[A-Z_]+)\](?::\[[^\]]*\])?(?:\.\.\.)?'")
+# typer 0.29 checks values with pydantic.
+_PYDANTIC = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "give a whole number",
+    "Input should be a valid number, unable to parse string as a number": "give a number",
+    "Input should be ": "it has to be ",
+}
 _NUMBERS = {
     "integer range": "a whole number",
     "integer": "a whole number",
@@ -24,6 +31,8 @@ def reworded(message: str) -> str:
     message = _ARGUMENT.sub(lambda match: match["name"], message)
     for kind, words in _NUMBERS.items():
         message = message.replace(f"is not a valid {kind}.", f"is not {words}.")
+    for text, words in _PYDANTIC.items():
+        message = message.replace(text, words)
     if match := _CHOICES.search(message):
         choices = re.findall(r"'([^']+)'", match["choices"])
         close = difflib.get_close_matches(match["given"].lower(), choices, n=1)

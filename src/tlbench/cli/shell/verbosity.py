@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Annotated, Any
 
-from typer.core import TyperOption
+import typer
 
 from tlbench.contracts.errors import UsageError
 
@@ -63,40 +63,30 @@ def _set_level(level: int) -> None:
     _log.setLevel(level)
 
 
-def options() -> list[TyperOption]:
+def options() -> list[Any]:
     """Returns new options that set the level; they can stand before and after the name of the command."""
-    return [
-        TyperOption(
-            param_decls=["--verbose", "-v"], count=True, type=int, expose_value=False, callback=_verbose,
-            help="Log what is done; -vv logs details.",
-        ),
-        TyperOption(
-            param_decls=["--quiet", "-q"], is_flag=True, expose_value=False, callback=_quiet,
-            help="Print results and errors only.",
-        ),
-        TyperOption(
-            param_decls=["--log-level"], metavar="LEVEL", expose_value=False, callback=_named,
-            help=f"Level of log lines on stderr: {', '.join(LEVELS)}.",
-            autocompletion=_complete,
-        ),
-    ]  # fmt: skip
+    # By annotations, as for a command: the constructors of typer's options change between its versions.
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(_declared)
+    command: Any = typer.main.get_command(app)
+    return [one for one in command.params if "--help" not in one.opts]
 
 
-def _complete(ctx: Any, args: list[str], incomplete: str) -> list[str]:
+def _complete(incomplete: str) -> list[str]:
     return [level for level in LEVELS if level.startswith(incomplete)]
 
 
-def _verbose(ctx: Any, param: Any, value: int) -> None:
+def _verbose(ctx: typer.Context, value: int) -> None:
     if value:
         _set(ctx, "--verbose", logging.INFO if value == 1 else logging.DEBUG)
 
 
-def _quiet(ctx: Any, param: Any, value: bool) -> None:
+def _quiet(ctx: typer.Context, value: bool) -> None:
     if value:
         _set(ctx, "--quiet", logging.ERROR)
 
 
-def _named(ctx: Any, param: Any, value: str | None) -> None:
+def _named(ctx: typer.Context, value: str | None) -> None:
     if value is None:
         return
     if value.lower() not in LEVELS:
@@ -110,3 +100,29 @@ def _set(ctx: Any, option: str, level: int) -> None:
     if earlier != option:
         raise UsageError(f"give {earlier} or {option}, not both: they set how much is printed")
     _set_level(level)
+
+
+def _declared(
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, callback=_verbose, expose_value=False, show_default=False,
+            help="Log what is done; -vv logs details.",
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", callback=_quiet, expose_value=False, show_default=False,
+            help="Print results and errors only.",
+        ),
+    ] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--log-level", metavar="LEVEL", callback=_named, expose_value=False, autocompletion=_complete,
+            help=f"Level of log lines on stderr: {', '.join(LEVELS)}.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Never called: its parameters are the options."""
