@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -71,20 +72,27 @@ def test_each_kind_is_a_package_that_tlbench_loads(made, monkeypatch, capsys, ki
     assert "badge.svg" in (folder / "README.md").read_text()
 
 
+def run_in(folder, *command, **variables):
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{folder / 'src'}", **variables}
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.parametrize("kind", ["task", "policy"])
 def test_its_tests_pass_at_once(made, kind):
-    folder = made(kind)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=folder,
-        env={**__import__("os").environ, "PYTHONPATH": f"{ROOT / 'src'}:{folder / 'src'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_in(made(kind), "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " failed" not in done.stdout
     assert re.search(r"\d+ passed", done.stdout)
+
+
+@pytest.mark.parametrize("kind", ["metric", "output"])
+def test_the_command_checks_it_as_its_tests_do(made, kind):
+    module = "tlbench_new_thing"
+    done = run_in(made(kind), "tlbench", "plugin", "check", module, TLBENCH_PLUGINS=f"{module}.plugin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "steps off" in done.stdout or "steps_off" in done.stdout or kind == "metric"
 
 
 def test_the_code_is_as_ruff_wants_it(made, tmp_path):

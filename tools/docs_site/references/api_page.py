@@ -12,6 +12,13 @@ from tools.docs_site.references.docstrings import attribute_text, below_names, c
 
 MODULES = ("tlbench", "tlbench.testing.conformance")
 """The modules with an `__all__` whose names are public."""
+RECEIVED = {
+    "tlbench.metrics.scored": ("Scored",),
+    "tlbench.modeling.encoder": ("Encoder", "Stage"),
+    "tlbench.modeling.heads": ("Head",),
+    "tlbench.modeling.data": ("Data", "one_row_each"),
+}
+"""What plugins receive or make, by the modules that they import it from."""
 
 
 def names(module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -58,6 +65,12 @@ def api_page() -> str:
         lines += ["", f"## {module_name}", "", first_paragraph(module.__doc__ or "")]
         for name, value in [*functions, *others]:
             lines += ["", f"### {name}", "", *_entry(module, name, value)]
+    lines += ["", "## Received by plugins", "", "Imported from the modules that are named."]
+    for module_name, received in RECEIVED.items():
+        module = importlib.import_module(module_name)
+        for name in received:
+            lines += ["", f"### {name}", "", f"`from {module_name} import {name}`", ""]
+            lines += _entry(module, name, getattr(module, name))
     return "\n".join(lines)
 
 

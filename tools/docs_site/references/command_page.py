@@ -110,6 +110,7 @@ def _default(parameter: Any) -> str:
         or callable(default)
         or default is False
         or default in ((), [], "")
+        or getattr(parameter, "count", False)
         or repr(default).startswith("Sentinel")
     ):
         return ""

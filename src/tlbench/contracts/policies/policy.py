@@ -102,7 +102,7 @@ class Situation:
     seconds_left: float
     """What is left of it, after the expected rest of the running fits; of all workers together."""
     cost: Callable[[Proposal], float]
-    """Returns the seconds that a fit is expected to take, corrected by the fits so far."""
+    """Returns the seconds that the fit of a `Proposal` is expected to take, corrected by the fits so far."""
     validation_rows: int
     workers: int = 1
     seed: int = 0

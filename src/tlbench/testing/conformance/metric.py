@@ -32,7 +32,8 @@ class MetricConformance:
             rewards_right_answers = False  # only for metrics of something else, such as calibration
             tolerance = 1e-6  # only if the formula is iterative
 
-    Override `answers` for outputs that tlbench does not define.
+    Override `answers` for outputs that tlbench does not define, or give it to the metric, where `tlbench plugin check`
+    finds it too: `conformance = {"answers": f}` with a function `f(self, output, seed, n, right=0.5)`.
     """
 
     metric: ClassVar[Metric]
@@ -186,7 +187,10 @@ def random_predictions(output: type, seed: int, n: int, right: float = 0.5, cert
         accepted = [tuple(" ".join(_sample(rng, _WORDS)) for _ in range(rng.integers(least, 3))) for _ in range(n)]
         texts = [(t or ("",))[0] if h else " ".join(_sample(rng, _WORDS)) for t, h in zip(accepted, hit, strict=True)]
         return Scored(accepted, texts)  # type: ignore[arg-type]
-    raise NotImplementedError(f"override `answers`: there are no random predictions for {output.__name__}")
+    raise NotImplementedError(
+        f"there are no random predictions for {output.__name__}: give the metric conformance = "
+        '{"answers": f}, where f(self, output, seed, n, right=0.5) returns n of them as a Scored'
+    )
 
 
 def _classes(rng: np.random.Generator, hit: Any, certain: bool) -> Scored:

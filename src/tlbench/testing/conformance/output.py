@@ -71,7 +71,11 @@ class OutputConformance:
             assert self.output.target_error(example) is None, f"{example.id}: {self.output.target_error(example)}"
             missing = Example(example.id, example.inputs)
             assert self.output.target_error(missing), "`target_error` accepts a missing target"
-            assert self.output.class_indices(example.target) <= set(range(len(self.output.classes)))
+            indices, count = self.output.class_indices(example.target), len(self.output.classes)
+            assert indices <= set(range(count)), (
+                f"{example.id}: `class_indices` returns {sorted(indices)}, but `classes` has {count} names: leave "
+                "`class_indices` out of a kind without classes"
+            )
 
     def test_strata_and_equal_inputs(self) -> None:
         """Every target has a stratum, equal targets the same one, and `undivided_inputs` of no example is empty."""

@@ -35,7 +35,8 @@ class RendererConformance:
 
     renderer: ClassVar[Renderer]
     medium: ClassVar[Medium]
-    """Format of the rendered text, which decides what a name must not inject; it must be set."""
+    """Format of the rendered text, which decides what a name must not inject; it must be set to one of "text",
+    "terminal", "html", "markdown", "csv", "tsv", "json" and "latex"."""
 
     def shown(self, text: str) -> str:
         """Returns the form in which a name or score occurs in the rendered text, escaped as the renderer does."""

@@ -27,8 +27,11 @@ class SuiteConformance:
     suite: ClassVar[Path]
 
     def read(self) -> Suite:
-        """Returns the suite in the file."""
-        return read_suite(self.suite)
+        """Returns the suite in the file; the check fails if it cannot be read."""
+        try:
+            return read_suite(self.suite)
+        except UsageError as error:
+            pytest.fail(str(error), pytrace=False)
 
     def test_name(self) -> None:
         """The stem of the file's name is valid for `--suite`."""
@@ -37,10 +40,7 @@ class SuiteConformance:
 
     def test_file_is_read(self) -> None:
         """The file is TOML with known keys and allowed values."""
-        try:
-            suite = self.read()
-        except UsageError as error:
-            raise AssertionError(str(error)) from None
+        suite = self.read()
         assert suite.description.strip(), f"{self.suite.name} has no description"
 
     def test_names_exist(self) -> None:
