@@ -122,3 +122,23 @@ def test_a_baseline_is_not_taken_only_because_there_are_few_examples(tmp_path, c
     assert task["take"]["strategy"] in first
     assert task["ties"] < len(first)
     assert task["take"]["strategy"] != first[-1]
+
+
+def test_rows_of_one_seed_are_said_not_to_be_compared(results, recommend):
+    committed(results, [(cell(strategy="knn"), answers(accuracy=0.95, seeds=(0,), draw=4))], **costing(1.0))
+    (task,) = recommend()[1]["tasks"]
+    assert (task["take"]["strategy"], task["ties"], task["rows"], task["untested"]) == ("linear-probe", 2, 4, 1)
+    text = recommend(text=True)[1]
+    assert "2 rows tie of 3: the tests" in text
+    assert "one other row has one seed, which no test compares: `tlbench run --seeds 3` tells" in text
+    assert "knn on minilm-l6: 9" in text
+
+
+def test_a_row_beside_rows_of_one_seed_alone_is_not_told_apart_from_anything(tmp_path, capsys):
+    root = tmp_path / "out"
+    committed(root, [(CHEAP, answers(accuracy=0.8, seeds=SEEDS))], **costing(60.0))
+    committed(root, [(cell(strategy=name), answers(accuracy=0.9, seeds=(0,), draw=1)) for name in ("knn", "tfidf")])
+    assert _main(["recommend", "--out", str(root)]) == 0
+    text = capsys.readouterr().out
+    assert "not tested: the other 2 rows have one seed, which no test compares" in text
+    assert "tells it apart" not in text

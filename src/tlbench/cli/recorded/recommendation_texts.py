@@ -103,7 +103,7 @@ def _row(one: Recommendation, digits: int) -> tuple[str, ...]:
         cells.title(row),
         cells.score(row),
         cells.interval(row),
-        f"{one.ties} of {one.rows}" if one.is_tested else cells.ONE_SEED_TEXT,
+        f"{one.ties} of {one.rows - one.untested}" if one.is_tested else cells.ONE_SEED_TEXT,
         "best" if row is one.best else cells.probability(row),
         cells.measured(row["detectable"], row),
         cells.seconds(row["total_seconds"]),
@@ -138,12 +138,29 @@ def _sureness(one: Recommendation) -> str:
         return "not tested: the rows have one seed; `tlbench run --seeds 3` tells noise from differences"
     if one.rows == 1:
         return "it is the only row"
+    tested = one.rows - one.untested
+    seeds = ""
+    if one.untested:
+        are_all = "the other " if tested == 1 else ""
+        others = f"{are_all or 'one other '}row has" if one.untested == 1 else f"{are_all}{one.untested} rows have"
+        seeds = f"{others} one seed, which no test compares: `tlbench run --seeds 3` tells noise from differences"
+        if tested == 1:
+            return f"not tested: {seeds}"
+        seeds = f"; {seeds}"
     if one.ties == 1:
-        others = "the other row" if one.rows == 2 else f"each of the other {one.rows - 1} rows"
-        return f"a test of the two alone tells it apart from {others}{'' if row['rank'] == row['rank_last'] else _ALL}"
+        others = (
+            "one other row"
+            if tested == 2 and seeds
+            else "the other row"
+            if tested == 2
+            else f"each of {tested - 1} other rows"
+        )
+        alone = "" if row["rank"] == row["rank_last"] else _ALL
+        return f"a test of the two alone tells it apart from {others}{alone}{seeds}"
     margin = cells.measured(row["margin"], row) + (" points" if row["in_points"] else "")
     near = f"; within {margin} of the highest with probability {cells.probability(row)}" if row["p_equal"] else ""
-    return f"{_tied(one.ties)} of {one.rows}: the tests do not tell them apart, and this one is the cheapest{near}"
+    apart = "the tests do not tell them apart, and this one is the cheapest"
+    return f"{_tied(one.ties)} of {tested}: {apart}{near}{seeds}"
 
 
 _ALL = ", but tests of all pairs at once do not"
@@ -175,6 +192,7 @@ def _as_json(found: Sequence[Recommendation], means: Sequence[OverTasks], limits
                 "is_tested": one.is_tested,
                 "ties": one.ties,
                 "rows": one.rows,
+                "untested": one.untested,
                 "left_out": one.left_out,
             }
             for one in found

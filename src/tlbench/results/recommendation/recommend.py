@@ -30,6 +30,8 @@ class Recommendation:
     """The row with the highest score, if it is beyond the limits and better than `best`."""
     left_out: int = 0
     """Number of rows with a score that are beyond the limits, or whose costs are unknown."""
+    untested: int = 0
+    """Number of rows within the limits that have a score and no rank, as those of one seed: no test compares them."""
 
     @property
     def is_tested(self) -> bool:
@@ -60,7 +62,8 @@ def _recommendation(task: str, rows: Sequence[Row], everything: Sequence[Row]) -
     beyond = everything[0] if everything[0]["cell"] != best["cell"] else None
     first = equal_rows(rows)
     chosen = cheapest(first) if first else best
-    return Recommendation(task, chosen, best, len(first), len(rows), beyond, left_out)
+    untested = sum(row["rank"] is None for row in rows)
+    return Recommendation(task, chosen, best, len(first), len(rows), beyond, left_out, untested)
 
 
 class OverTasks(NamedTuple):
