@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tlbench.catalog.loading.missing_packages import SCHEMES, to_install
+from tlbench.catalog.loading.project_names import package_of
 from tlbench.catalog.names import nearest, parameters, parse, quoted
 from tlbench.contracts.cell import Protocol
 from tlbench.contracts.fits.task_info import SpaceContext, TaskInfo
@@ -40,6 +41,8 @@ def unknown_name_hint(
     if others and kind in _OPTIONS:
         hint = nearest(name, known)
         return f"; it is a {others[0]}: give it with {_OPTIONS[others[0]]}{hint if hint.endswith('?') else ''}"
+    if package := package_of(kind, name):
+        return f"; the package {package} brings it: pip install {package}"
     if suggested:
         similar = difflib.get_close_matches(name, sorted(known), n=_MOST_SUGGESTIONS, cutoff=0.8)
         return f"; did you mean {', '.join([*suggested, *similar][:_MOST_SUGGESTIONS])}?"

@@ -206,7 +206,10 @@ class Backbone:
         Raises:
             UsageError: Such a model has no form in the library; the message says why. This is the default.
         """
-        raise UsageError(f"{self.name} cannot be exported: its plugin has no form for it")
+        raise UsageError(
+            f"{self.name} cannot be exported: its plugin does not say how (`Backbone.export`); `tlbench predict` with "
+            "the cell predicts new rows without an export"
+        )
 
     def head(self, output: Output, encoder: Encoder) -> Head | None:
         """Returns a new head for this output; override it to provide a pretrained decoder.

@@ -82,7 +82,9 @@ def test_a_cell_whose_protocol_changed_is_still_the_same_row(folders, compare):
     committed(folders / "c", [(cell(strategy="linear-probe", max_steps=7), BAD)])
     status, found = compare("a", "c")
     assert (status, len(found["comparisons"])) == (1, 1)
-    assert found["comparisons"][0]["notes"] == ["the two cells differ in version or protocol"]
+    assert found["comparisons"][0]["notes"] == [
+        "the two cells differ in a version, or in the protocol (such as seeds, trials or steps)"
+    ]
 
 
 def test_a_cell_that_fails_now_is_a_regression(folders, compare):

@@ -17,7 +17,7 @@ from tlbench.results.stats import CellPredictions, reproduces
 PredictionsOf = Callable[[CellSummary, bool], "CellPredictions | None"]
 """Returns a cell's stored predictions, with probabilities if the second argument is true; None without them."""
 _RAISED = (TlbenchError, ValueError, KeyError, ArithmeticError)
-OTHER_CELL = "the two cells differ in version or protocol"
+OTHER_CELL = "the two cells differ in a version, or in the protocol (such as seeds, trials or steps)"
 
 
 @dataclass(frozen=True)
