@@ -137,6 +137,14 @@ def test_a_medium_that_is_not_said_or_is_another_is_caught(medium, message):
         checks(RIGHT["html"][1], medium).test_hostile_names("HTML")
 
 
+def test_a_renderer_that_needs_a_column_is_caught():
+    check = checks(
+        lambda page: "".join(line.values["score"].text for one in page.sections for line in one.lines), "text"
+    )
+    with pytest.raises(KeyError, match="score"):
+        check.test_chosen_columns()
+
+
 @pytest.mark.parametrize(("made", "message"), [(b"x", "bytes and not a str"), (None, "NoneType"), ("\ud83d", "U.D83D")])
 def test_what_is_no_text_is_caught(made, message):
     check = checks(lambda page: made, "text")

@@ -70,6 +70,10 @@ class RendererConformance:
         """A page without records is rendered without an error."""
         self.rendered(example_page(empty=True))
 
+    def test_chosen_columns(self) -> None:
+        """A page whose reader chose other columns (`--columns strategy`) is rendered: its rows have no others."""
+        self.rendered(example_page(columns=("strategy",)))
+
     @pytest.mark.parametrize("kind", HOSTILE)
     def test_hostile_names(self, kind: str) -> None:
         """Names, labels, reasons and notes are shown as text: they add no tag, link, formula, escape or line break."""
@@ -128,12 +132,13 @@ class ExamplePage(Page):
         return None
 
 
-def example_page(name: str = "", empty: bool = False) -> ExamplePage:
+def example_page(name: str = "", empty: bool = False, columns: Sequence[str] = ()) -> ExamplePage:
     """Returns a page of three tasks with three strategies each, of which one failed, and of one published score.
 
     Args:
         name: A hostile text to put at both ends of every name, label, reason and note.
         empty: Whether to leave out all records.
+        columns: Names of the only columns of the rankings; none for the usual ones.
     """
     from tlbench.contracts.cell import Cell, Protocol, Ref
     from tlbench.contracts.fits.class_scores import ClassReport, ClassScore
@@ -141,6 +146,7 @@ def example_page(name: str = "", empty: bool = False) -> ExamplePage:
     from tlbench.contracts.record import FitResult, Provenance, TestScore
     from tlbench.metrics import METRICS
     from tlbench.results.leaderboard import frame
+    from tlbench.results.render.page_columns import RANKING
     from tlbench.results.render.view import View
 
     def named(text: str) -> str:
@@ -179,7 +185,8 @@ def example_page(name: str = "", empty: bool = False) -> ExamplePage:
         metric="accuracy", value=0.9, std=0.01, setting=named("10 draws"), source=named("Somebody 2020"),
         url="https://example.org/scores",
     )  # fmt: skip
-    view = View(references=tuple(Reference(record.cell.id, score) for record in records[:1]))
+    chosen = tuple(one for one in RANKING if one.name in columns) if columns else RANKING
+    view = View(chosen, references=tuple(Reference(record.cell.id, score) for record in records[:1]))
     page = ExamplePage(table, named("example"), f"tlbench leaderboard --suite {named('example')}", view=view)
     page.records = records
     return page

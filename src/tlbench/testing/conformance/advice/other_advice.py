@@ -59,6 +59,10 @@ RENDERER: dict[str, tuple[str, str]] = {
         "A leaderboard is shown before the first cell is finished, too.",
         "Handle a page without sections.",
     ),
+    "test_chosen_columns": (
+        "Readers choose columns with `--columns`, and others are then absent from `line.values`.",
+        "Go through `page.columns` instead of naming columns.",
+    ),
     "test_hostile_names": (
         "Names come from plugins and files of others: they must not become links, formulas or scripts.",
         "Escape every text with the functions of `tlbench.results.render.escaping`, and set `medium` in the check.",
