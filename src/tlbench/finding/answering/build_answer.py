@@ -236,7 +236,8 @@ def _notes(
 def _folds_note(search: EndedSearch, found: Sequence[FoundSetting]) -> str:
     scores = search.finals.fold_scores if search.finals else {}
     if not scores:
-        few = "nothing ties" if search.finals and not search.finals.tied else "time was short"
+        rest = f"{FOLDS} fits of each of two would not fit into the rest of the time"
+        few = "nothing ties" if search.finals and not search.finals.tied else rest
         return f"no settings were compared by cross-validation, since {few}; a run with --folds {FOLDS} does it"
     sign, metric = 1.0 if search.metric.greater_is_better else -1.0, search.metric
     titles = {one.fit: one.title for one in found}
