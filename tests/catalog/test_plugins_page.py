@@ -90,7 +90,9 @@ def test_the_examples_make_a_table_together(modules, capsys, caplog):
     assert _main(["run", *arguments.split()]) == 0
     capsys.readouterr()
     assert _main("leaderboard -t shouting -b bag -S norm-tuning --out out -f lines".split()) == 0
-    assert re.match(r"shouting\tnorm-tuning\t[\d.]+", capsys.readouterr().out)
+    assert re.match(r"shouting\t.*\tbag\tnorm-tuning\t[\d.]+\t", capsys.readouterr().out)
+    assert _main("leaderboard -t shouting --out out -f lines --columns strategy,cell".split()) == 0
+    assert re.search(r"^shouting\tnorm-tuning\t'?[0-9a-f]+$", capsys.readouterr().out, re.MULTILINE)
     tracked = [record.getMessage() for record in caplog.records if record.name == "tracker"]
     assert any(text.startswith("bag | shouting | norm-tuning {") and "test_accuracy" in text for text in tracked)
     assert _main(["bill", "3"]) == 0
