@@ -176,6 +176,7 @@ MaxMemory = Annotated[
 DataRoot = Annotated[
     str | None, typer.Option(metavar="FOLDER", help=f"Folder of data files (${DATA_VARIABLE}).", show_default=False)
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder of results (${OUT_VARIABLE}; {DEFAULT_OUT})."),

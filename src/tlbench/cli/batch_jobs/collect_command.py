@@ -22,7 +22,7 @@ POLL_SECONDS = 5.0
 
 def collect(
     wait: Annotated[bool, typer.Option("--wait", help="Go on until no job waits or runs.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
+    json_: o.Json = False,
     out: o.Out = None,
 ) -> None:
     """Gather the records that jobs of a cluster have finished.

@@ -42,7 +42,7 @@ class NewPlugin:
             print(f"OWNER stands for your account on GitHub: put it into {files} before you publish")
 
     def as_json(self) -> dict[str, Any]:
-        """Returns what `tlbench plugin new --json` prints."""
+        """Returns the fields of `tlbench plugin new --json`, as docs/json.md has them."""
         named = {"format": 1, "kind": self.kind, "name": self.name, "distribution": self.distribution}
         lists = {"commands": list(self.commands), "with_placeholder": list(self.with_placeholder)}
         return {**named, "folder": str(self.folder), **lists}

@@ -34,7 +34,7 @@ def eval_results(
             show_default=False,
         ),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
+    json_: o.Json = False,
     out: o.Out = None,
 ) -> None:
     """Write a score in the Hugging Face Hub's form.

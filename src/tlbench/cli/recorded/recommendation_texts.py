@@ -148,13 +148,7 @@ def _sureness(one: Recommendation) -> str:
             return f"not tested: {seeds}"
         seeds = f"; {seeds}"
     if one.ties == 1:
-        others = (
-            "one other row"
-            if tested == 2 and seeds
-            else "the other row"
-            if tested == 2
-            else f"each of {tested - 1} other rows"
-        )
+        others = "one other row" if tested == 2 else f"each of {tested - 1} other rows"
         alone = "" if row["rank"] == row["rank_last"] else _ALL
         return f"a test of the two alone tells it apart from {others}{alone}{seeds}"
     margin = cells.measured(row["margin"], row) + (" points" if row["in_points"] else "")

@@ -39,7 +39,7 @@ def submit(
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="What readers should know, in a line.", show_default=False)
     ] = "",
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
+    json_: o.Json = False,
     out: o.Out = None,
 ) -> None:
     """Pack records and their predictions for others.

@@ -34,7 +34,7 @@ def export(
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too, checked in ONNX Runtime.")] = False,
     seed: ChosenSeed = None,
     data_root: o.DataRoot = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
+    json_: o.Json = False,
     out: ResultsFolder = None,
 ) -> None:
     """Write a winner as a folder that loads without tlbench.

@@ -44,7 +44,7 @@ def predict(
     seed: ChosenSeed = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     data_root: o.DataRoot = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON (docs/json.md).")] = False,
+    json_: o.Json = False,
     out: ResultsFolder = None,
 ) -> None:
     """Predict new rows with a winner or an exported folder.

@@ -66,7 +66,7 @@ class WrittenPredictions:
         return int(0 < self.rows == self.problems)
 
     def as_json(self) -> dict[str, object]:
-        """Returns what `tlbench predict --json` prints."""
+        """Returns the fields of `tlbench predict --json`, as docs/json.md has them."""
         seconds = round(self.seconds, 3)
         return {"format": 1, "file": str(self.file), "rows": self.rows, "problems": self.problems, "seconds": seconds}
 
