@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from tlbench.contracts.cell import Cell, Protocol, Ref
-from tlbench.contracts.record import Memory, Record
-from tlbench.running.cells import cell_folder
+from tlbench.contracts.executor import OrderResult
+from tlbench.contracts.record import FitResult, Memory, Record
+from tlbench.running.cells.attempt import Attempt, OrderDefaults
 from tlbench.running.cells.cell_folder import CellFolder
 from tlbench.running.memory.cell_memory import peak_memory
+from tlbench.running.open_cell import open_cell
 
 
-def test_the_time_of_those_who_died_counts_until_the_last_thing_they_finished(tmp_path, monkeypatch):
+def test_the_time_of_earlier_processes_is_stored_twice_a_second_and_in_the_end(tmp_path):
     folder = CellFolder(tmp_path / "cell")
     assert folder.seconds_spent() == 0
-    for began in (1000.0, 2000.0, 3000.0):
-        monkeypatch.setattr(cell_folder, "now", lambda began=began: began)
-        folder.record_start(Cell(Ref("task"), Ref("strategy"), Protocol()))
-    for name, finished in (("trials-0", 1010), ("trials-1", 1400), ("winner", 3005), ("final-0", 3100)):
-        (folder.root / f"{name}.json").write_bytes(b"{}")
-        os.utime(folder.root / f"{name}.json", (finished, finished))
-    assert folder.seconds_spent() == 400 + 0 + 100
+    stored = []
+    for seconds in (0.3, 0.6, 0.9, 1.2):
+        folder.note_seconds(seconds)
+        stored.append(CellFolder(folder.root).seconds_spent())
+    assert stored == [0.0, 0.6, 0.6, 1.2]
+    folder.note_seconds(1.3)
+    folder.save_seconds()
+    assert CellFolder(folder.root).seconds_spent() == 1.3
+
+
+def test_a_cell_that_is_left_unfinished_stores_its_time(runs):
+    (planned,) = runs.plan(["toy-tune"], trials=3).cells
+    attempt = Attempt(planned, str(runs.store.work(planned.id, 1).resolve()))
+    run = open_cell(attempt, runs.catalog, OrderDefaults())
+    order = run.next_order()
+    run.start_clock(order)
+    result = FitResult(params=order.fits[0].params, seed=0, status="ok", trial=0, purpose="search", validation=0.5)
+    run.tell(order, OrderResult(results=(result,)))
+    run.close()
+    assert 0 < CellFolder(Path(attempt.folder)).seconds_spent() < 0.5
 
 
 def test_a_resumed_cell_says_how_long_it_took_altogether(runs, monkeypatch):

@@ -7,7 +7,7 @@ saved-<n>/          the predictor of the best trial so far, if its strategy can 
 model-<s>/          the predictor of a final fit, if models are kept, until the record is committed
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
 test-reads          one byte per order that opens the test split, written before the order is submitted
-seconds.json        the time that processes worked on the cell, up to the last finished fit
+seconds.json        the time that processes worked on the cell, up to one of the last finished fits
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell's definition, read by cells that can reuse its fits
 definition.json     the strategy's space, defaults and code when the search began
@@ -27,7 +27,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +44,7 @@ from tlbench.system.integrity.sealed_json import file_digest
 from tlbench.system.portable.file_lock import lock_now
 
 MADE_WITH = "made-with.json"
+_SECONDS_APART = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +83,7 @@ class CellFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._seconds = self._seconds_stored = 0.0
         root.mkdir(parents=True, exist_ok=True)
 
     def lease(self) -> Lease | None:
@@ -169,7 +171,7 @@ class CellFolder:
         """Stores the cell, and the time at which this process starts to run it."""
         write_sealed_quickly(self.root / "cell.json", cell)
         with (self.root / "began").open("a", encoding="ascii") as file:
-            file.write(f"{now()}\n")
+            file.write(f"{time.time()}\n")
 
     def cell(self) -> Cell | None:
         """Returns the cell of this folder, or None if no process has started it."""
@@ -235,28 +237,26 @@ class CellFolder:
         write_sealed_quickly(self.root / MADE_WITH, kept)
 
     def seconds_spent(self) -> float:
-        """Returns the total time in seconds that earlier processes worked on the cell.
+        """Returns the total time in seconds that earlier processes worked on the cell, as far as it was stored.
 
-        The time of each process ends with the last file that the process finished.
+        A process that was killed could not write down when it ended: what it did after its last finished fits is lost,
+        and not charged.
         """
-        # A process that was killed could not write down when it ended. What it did after its last file is lost, and so
-        # isn't charged.
-        if (spent := read_sealed(self.root / "seconds.json", _Spent)) is not None and 0 <= spent.seconds < math.inf:
-            return spent.seconds
-        # A folder of an earlier version has only the times of files, which go wrong with the clock or when copied.
-        try:
-            began = [float(line) for line in (self.root / "began").read_text(encoding="ascii").split()]
-        except (OSError, ValueError):
-            return 0.0
-        finished = [path.stat().st_mtime for path in self._finished()]
-        total = 0.0
-        for start, end in zip(began, [*began[1:], math.inf], strict=False):
-            total += max((time - start for time in finished if start <= time < end), default=0.0)
-        return total
+        spent = read_sealed(self.root / "seconds.json", _Spent)
+        return spent.seconds if spent is not None and 0 <= spent.seconds < math.inf else 0.0
 
-    def save_seconds(self, seconds: float) -> None:
-        """Stores the total time in seconds that processes have worked on the cell."""
-        write_sealed_quickly(self.root / "seconds.json", _Spent(seconds))
+    def note_seconds(self, seconds: float) -> None:
+        """Takes in the total time in seconds that processes have worked on the cell; stores it twice a second."""
+        self._seconds = seconds
+        # Replacing a file waits for the disk on some file systems, which may take as long as a short fit.
+        if seconds - self._seconds_stored >= _SECONDS_APART:
+            self.save_seconds()
+
+    def save_seconds(self) -> None:
+        """Stores the time that was last taken in."""
+        if self._seconds != self._seconds_stored:
+            write_sealed_quickly(self.root / "seconds.json", _Spent(self._seconds))
+            self._seconds_stored = self._seconds
 
     def count_test_read(self) -> None:
         """Counts one opening of the test split."""
@@ -298,21 +298,13 @@ class CellFolder:
 
     def finished(self) -> int:
         """Returns the number of files of finished work, which grows as long as the cell makes progress."""
-        return sum(1 for _ in self._finished())
-
-    def _finished(self) -> Iterator[Path]:
-        for pattern in ("trials-*.json", "final-*.json", "winner.json"):
-            yield from self.root.glob(pattern)
+        patterns = ("trials-*.json", "final-*.json", "winner.json")
+        return sum(1 for pattern in patterns for _ in self.root.glob(pattern))
 
     def drop_unverifiable(self) -> None:
         """Removes all finished work if damage has taken what says with which versions and data it was made."""
         if is_damaged(self.root / MADE_WITH, list[Provenance]) and self.finished():
             self.reset()
-
-
-def now() -> float:
-    """Returns the wall-clock time in Unix seconds."""
-    return time.time()
 
 
 def order_in_search(result: FitResult) -> tuple[int, int]:

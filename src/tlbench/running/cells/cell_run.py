@@ -9,6 +9,7 @@ before the next step, so that a run that is killed at any moment continues where
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -126,6 +127,9 @@ class CellRun:
         if self.record is not None:
             # Saved weights are needed only until the final fits are done.
             self._folder.drop_saved()
+        else:
+            with suppress(OSError):  # somebody may have deleted the folder
+                self._folder.save_seconds()
         self._lease.release()
 
     def _load(self) -> None:
@@ -262,7 +266,7 @@ class CellRun:
         else:
             assert self._finals is not None
             self._finals.tell(results)
-        self._folder.save_seconds(self._in_flight.seconds)
+        self._folder.note_seconds(self._in_flight.seconds)
         self._catalog.fitted(order, results)
 
     def _take_scores(self, answer: OrderResult) -> None:

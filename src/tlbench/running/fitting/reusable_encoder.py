@@ -51,7 +51,7 @@ class KeptState:
     """The memory that keeping the state takes."""
 
 
-Signature = tuple[tuple[str, str, int], ...]
+Signature = tuple[tuple[Any, ...], ...]
 _PLAIN = (int, float, str)
 
 
@@ -138,12 +138,15 @@ def _restore(encoder: Encoder, tensors: dict[str, Tensor], values: dict[str, Ten
     with torch.no_grad():
         for name, tensor in tensors.items():
             tensor.copy_(values[name])
+    # Most fits leave most of this as it is, and looking costs less than setting.
     for name, tensor in tensors.items():
-        if isinstance(tensor, nn.Parameter):
+        if tensor.requires_grad != (name in trainable):
             tensor.requires_grad_(name in trainable)
+        if tensor.is_leaf and tensor.grad is not None:
             tensor.grad = None
     forget_trained(encoder)
-    encoder.eval()
+    if any(part.training for part in encoder.modules()):
+        encoder.eval()
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -157,18 +160,19 @@ def _size(tensors: dict[str, Tensor]) -> int:
 
 def _signature(module: nn.Module, tensors: dict[str, Tensor]) -> Signature:
     """Returns everything that copying tensors would not restore: classes, attributes, hooks, shapes and dtypes."""
-    modules = tuple((name, *_structure(part)) for name, part in module.named_modules())
-    return modules + tuple((name, f"{tuple(t.shape)} {t.dtype} {t.device}", _hooks(t)) for name, t in tensors.items())
+    modules = tuple([(name, *_structure(part)) for name, part in module.named_modules()])
+    return modules + tuple([(name, t.shape, t.dtype, t.device, _hooks(t)) for name, t in tensors.items()])
 
 
-def _structure(part: nn.Module) -> tuple[str, int]:
+def _structure(part: nn.Module) -> tuple[type, dict[str, Any], int]:
+    own = vars(part)
+    settings = {name: value for name, value in own.items() if isinstance(value, _PLAIN) and name != "training"}
     # Private in torch, which has no public list of hooks.
-    hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
-    settings = sorted((k, v) for k, v in vars(part).items() if isinstance(v, _PLAIN) and k != "training")
-    kind = f"{type(part).__module__}.{type(part).__qualname__} {settings}"
+    hooks = len(part._forward_hooks) + len(part._forward_pre_hooks)
+    hooks += len(part._backward_hooks) + len(part._backward_pre_hooks)
     # Some adapter libraries replace the method `forward` of a single module.
-    return kind, sum(len(registered) for registered in hooks) + ("forward" in part.__dict__)
+    return type(part), settings, hooks + ("forward" in own)
 
 
 def _hooks(tensor: Tensor) -> int:
-    return sum(len(getattr(tensor, name, None) or ()) for name in ("_backward_hooks", "_post_accumulate_grad_hooks"))
+    return len(tensor._backward_hooks or ()) + len(getattr(tensor, "_post_accumulate_grad_hooks", None) or ())
