@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
+import weakref
 
 import pytest
 
-from tlbench.system.free_memory import release_free_memory
+from tlbench.system.free_memory import Leftovers, release_free_memory
 from tlbench.system.process_memory import read_memory
 
 MB = 1_000_000
@@ -33,3 +35,35 @@ def test_blocks_that_were_freed_are_given_back():
     release_free_memory()
     assert read_memory().own - before < 10 * MB
     libc.free(blocks[-1])
+
+
+class Cycle:
+    """An object that only a collection of garbage frees, with some memory."""
+
+    def __init__(self, size: int) -> None:
+        self.itself, self.content = self, bytearray(b"1" * size)
+
+
+def left_after(leftovers: Leftovers, size: int, always: bool = False) -> bool:
+    """Returns whether a cycle that nobody holds any more is still there."""
+    found = weakref.ref(Cycle(size))
+    leftovers.free(always)
+    return found() is not None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere all garbage is collected")
+def test_garbage_is_collected_once_the_process_has_grown():
+    leftovers = Leftovers()
+    gc.disable()
+    try:
+        assert not left_after(leftovers, 10)  # nothing is known of the process yet
+        assert left_after(leftovers, 10)
+        assert not left_after(leftovers, 10, always=True)
+        assert not left_after(leftovers, 20 * MB)
+        # What it holds from now on is no growth.
+        held = bytearray(b"1" * (20 * MB))
+        leftovers.free()
+        assert left_after(leftovers, 10)
+        assert len(held) == 20 * MB
+    finally:
+        gc.enable()

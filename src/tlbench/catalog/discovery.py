@@ -90,8 +90,11 @@ class Discovery:
             yield plugins[implementation.plugin_name], implementation.function
 
 
-def discover(extra: Iterable[Plugin] = ()) -> Discovery:
-    """Returns the objects of the installed plugins, of those in `TLBENCH_PLUGINS`, and of the given ones."""
+def discover(extra: Iterable[Plugin] = (), kinds: Collection[str] = KINDS) -> Discovery:
+    """Returns the objects of the installed plugins, of those in `TLBENCH_PLUGINS`, and of the given ones.
+
+    Objects of other kinds than those in `kinds` are not asked for.
+    """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     broken: list[Broken] = []
@@ -101,7 +104,7 @@ def discover(extra: Iterable[Plugin] = ()) -> Discovery:
         if _register(manager, plugin, broken):
             plugins.append(plugin)
     registered = Discovery((), (), tuple(plugins), manager)
-    entries = [entry for kind in KINDS for entry in _collect(registered, kind, broken, watch)]
+    entries = [entry for kind in kinds for entry in _collect(registered, kind, broken, watch)]
     return Discovery(tuple(entries), tuple(broken), tuple(plugins), manager, watch.loads)
 
 

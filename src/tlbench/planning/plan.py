@@ -78,6 +78,7 @@ class _Planner:
         self._suite, self._catalog, self._last, self._room = suite, catalog, last, room
         self._presence, self._here = presence, presence.here
         self._checked_spaces: set[tuple[str, str, str]] = set()
+        self._unfit_tasks: dict[str, str | None] = {}
         self._needs_of: dict[tuple[str, str], tuple[str | None, tuple[Ref, ...]]] = {}
         self._sizes = Sizes(catalog)
         # Also for a strategy that no block uses: a misspelt [space.x] must not be ignored.
@@ -120,7 +121,7 @@ class _Planner:
         item = backbone.item if backbone else None
         title = f"{backbone.ref.name if backbone else '-'} | {task.ref.name} | {strategy.ref.name}"
         try:
-            reason = self._unsupported_metric(task.item) or _why_not(item, task.item, strategy.item, self._here)
+            reason = self._unfit_task(task) or _why_not(item, task.item, strategy.item)
             reason = reason or (self._presence.missing(item) if item else None)
             reason = reason or (no_shots(task.item.output) if protocol.shots else None)
             reason = reason or _no_validation(strategy.item, protocol)
@@ -156,6 +157,16 @@ class _Planner:
             self._needs_of[key] = needed_by(strategy.item, task.item, self._catalog, self._here)
         reason, needs = self._needs_of[key]
         return reason or own_task(needs, task.ref.name), needs
+
+    def _unfit_task(self, task: Found[Task]) -> str | None:
+        """Returns why no strategy can run on the task, or None."""
+        name = task.ref.name
+        if name not in self._unfit_tasks:
+            reason = self._unsupported_metric(task.item)
+            if reason is None and self._here:
+                reason = reason_of(task.item, "missing()", task.item.missing)
+            self._unfit_tasks[name] = reason
+        return self._unfit_tasks[name]
 
     def _unsupported_metric(self, task: Task) -> str | None:
         """Returns why one of the task's metrics is unknown or cannot score its output, or None."""
@@ -231,8 +242,11 @@ class _Planner:
     ) -> bool:
         """Returns whether all hyperparameters are fixed, so that there is nothing to search."""
         try:
-            domains = narrow(strategy.item.space(space_about(task.item, protocol, backbone)), space)
-            return all(is_fixed(domain) for domain in domains.values())
+            domains = strategy.item.space(space_about(task.item, protocol, backbone))
+            # Most spaces have a hyperparameter that is free whatever the suite says of others, which is soon seen.
+            if any(not domain.when and not is_fixed(domain) for name, domain in domains.items() if name not in space):
+                return False
+            return all(is_fixed(domain) for domain in narrow(domains, space).values())
         except (Exception, SystemExit):
             # A plugin's mistake in `space`: the cell runs, and its record reports the exception.
             return False
@@ -259,10 +273,8 @@ def _no_unlabeled(strategy: Strategy, task: Task, protocol: Protocol) -> str | N
     )
 
 
-def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy, here: bool) -> str | None:
+def _why_not(backbone: Backbone | None, task: Task, strategy: Strategy) -> str | None:
     """Returns why a combination cannot run, or None; the reason that the user can act on comes first."""
-    if here and (missing := reason_of(task, "missing()", task.missing)):
-        return missing
     if backbone is not None and backbone.modality != task.modality:
         return f"the backbone reads {backbone.modality} and the task is {task.modality}"
     if backbone is not None and (reason := reason_of(backbone, "supports()", lambda: backbone.supports(task.output))):

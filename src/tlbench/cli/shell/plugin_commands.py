@@ -12,6 +12,9 @@ from tlbench.cli.shell.argument_help import restore_argument_help
 from tlbench.cli.shell.command_group import CommandGroup
 from tlbench.system.stop_signals import Interrupted
 
+_KEY = f"{__name__}.functions"
+"""Where click's context keeps the functions of the plugins' commands during one command."""
+
 
 class ExtensibleGroup(CommandGroup):
     """A group whose commands come from plugins too, which are looked up only if they may be needed."""
@@ -33,19 +36,24 @@ class ExtensibleGroup(CommandGroup):
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        function = _functions().get(cmd_name)
+        function = _functions(ctx).get(cmd_name)
         return None if function is None else _command(cmd_name, function)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Returns the names of all commands, tlbench's own first."""
         own: list[str] = super().list_commands(ctx)
-        return [*own, *sorted(_functions().keys() - {*own})]
+        return [*own, *sorted(_functions(ctx).keys() - {*own})]
 
 
-def _functions() -> dict[str, Callable[..., None]]:
+def _functions(ctx: Any) -> dict[str, Callable[..., None]]:
     from tlbench.catalog.catalog import Catalog
+    from tlbench.catalog.discovery import discover
 
-    return Catalog.discover().commands()
+    # The help asks for all names and then for each command; importing all plugins takes most of its time.
+    if _KEY not in ctx.meta:
+        ctx.meta[_KEY] = Catalog(discover(kinds=())).commands()
+    functions: dict[str, Callable[..., None]] = ctx.meta[_KEY]
+    return functions
 
 
 def _command(name: str, function: Callable[..., None]) -> Any:

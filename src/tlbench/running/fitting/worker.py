@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
 import socket
@@ -40,7 +39,7 @@ from tlbench.running.memory.cell_memory import CellMemory
 from tlbench.running.scoring import scores, validation_predictions
 from tlbench.running.scoring.floor import floor_of
 from tlbench.running.scoring.prediction_files import digests_of, predictions_path, read_seed, validation_path
-from tlbench.system.free_memory import release_free_memory
+from tlbench.system.free_memory import Leftovers
 from tlbench.system.measure import ResourceUsage, is_lost, metered
 
 
@@ -74,6 +73,7 @@ class Worker:
         self._context: CellContext | None = None
         self._kept: _KeptPredictor | None = None
         self._memory = CellMemory(isolated)
+        self._leftovers = Leftovers()
 
     def carry_out(self, order: FitOrder) -> OrderResult:
         """Carries out an order and returns its result, which also reports errors of plugins."""
@@ -82,9 +82,8 @@ class Worker:
             session = self._session_for(order)
             kept_bytes = self._kept.encoder.size_bytes if self._kept else 0
             if self.isolated:
-                # What the last fit needed for a moment must not count for this one.
-                gc.collect()
-                release_free_memory()
+                # Memory of other devices is not the process's own, so that its growth is not seen here.
+                self._leftovers.free(always=session.device.type != "cpu")
             with restored_globals(), metered(session.device, sampled=self.isolated) as usage:
                 answer = self._answer(order, self._context_for(order, session))
         except OSError as error:
