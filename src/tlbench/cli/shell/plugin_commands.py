@@ -50,9 +50,10 @@ def _functions(ctx: Any) -> dict[str, Callable[..., None]]:
     from tlbench.catalog.discovery import discover
 
     # The help asks for all names and then for each command; importing all plugins takes most of its time.
-    if _KEY not in ctx.meta:
-        ctx.meta[_KEY] = Catalog(discover(kinds=())).commands()
-    functions: dict[str, Callable[..., None]] = ctx.meta[_KEY]
+    kept: dict[str, Any] = {} if ctx is None else ctx.meta
+    if _KEY not in kept:
+        kept[_KEY] = Catalog(discover(kinds=())).commands()
+    functions: dict[str, Callable[..., None]] = kept[_KEY]
     return functions
 
 
