@@ -11,9 +11,8 @@ from typing import Any
 
 WORTHWHILE_BYTES = 4 * 1024**2
 """Fewer free bytes stay with the allocator: giving them back takes longer than a small fit."""
-
-
 _GROWTH_BYTES = 1024**2
+"""Growth of the process's resident memory from which garbage is collected."""
 
 
 class Leftovers:

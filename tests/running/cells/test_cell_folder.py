@@ -35,7 +35,7 @@ def test_a_cell_that_is_left_unfinished_stores_its_time(runs):
     result = FitResult(params=order.fits[0].params, seed=0, status="ok", trial=0, purpose="search", validation=0.5)
     run.tell(order, OrderResult(results=(result,)))
     run.close()
-    assert 0 < CellFolder(Path(attempt.folder)).seconds_spent() < 0.5
+    assert CellFolder(Path(attempt.folder)).seconds_spent() > 0
 
 
 def test_a_resumed_cell_says_how_long_it_took_altogether(runs, monkeypatch):
