@@ -139,6 +139,7 @@ class Table:
             order += [key[-1] for key in sorted(keys)]
         self._summaries, self._order, self._whole = summaries, order, order
         self._added: dict[str, str] = {}
+        self._in_order: dict[str, Sequence[Any]] = {}
         self._computed: dict[str, Sequence[Any]] = {
             "task": tasks,
             "variant": variants,
@@ -181,24 +182,25 @@ class Table:
 
     def columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
         """Returns these columns of all rows, in the order of the frame, without importing pandas."""
-        columns = self._columns(names)
-        if len(self._order) < 2:
-            return {name: [values[i] for i in self._order] for name, values in columns.items()}
-        in_order = itemgetter(*self._order)
-        return {name: list(in_order(values)) for name, values in columns.items()}
+        names = tuple(names)
+        # Kept: a page reads most columns several times, and large columns are slow to put in order.
+        added = self._columns([name for name in names if name not in self._in_order])
+        if len(self._order) > 1:
+            in_order = itemgetter(*self._order)
+            self._in_order |= {name: list(in_order(values)) for name, values in added.items()}
+        else:
+            self._in_order |= {name: [values[i] for i in self._order] for name, values in added.items()}
+        return {name: self._in_order[name] for name in names}
 
     def averages(self) -> tuple[Averages, ...]:
         """Returns the averages over each group of tasks of these rows, as they were before any row was hidden."""
-        whole = self.pick(())
-        whole._order = self._whole
+        whole = self if self._order is self._whole else self._with_order(self._whole)
         shown = self.columns(KEY)
         return tuple(one.shown(shown) for one in grouped_averages(whole.columns((*NEEDED, "variance"))))
 
     def pick(self, places: Iterable[int]) -> Table:
         """Returns a table of some rows (by their numbers in the frame) in this order; ranks and notes stay."""
-        picked = copy(self)
-        picked._order = [self._order[place] for place in places]
-        return picked
+        return self._with_order([self._order[place] for place in places])
 
     def with_rows(self, added: Summaries, computed: Sequence[Row], places: Sequence[int]) -> Table:
         """Returns a table with further rows, which do not count in means over tasks.
@@ -208,11 +210,10 @@ class Table:
             computed: For each of them, the columns that summaries do not have, by name.
             places: For each of them, the row of the frame before which it is inserted.
         """
-        wider, count = copy(self), len(self._summaries.cells)
+        wider, count = self._with_order(list(self._order)), len(self._summaries.cells)
         wider._summaries = self._summaries.subset(self._summaries.cells)
         wider._summaries.extend(added)
         wider._computed = {name: [*all_, *(row.get(name) for row in computed)] for name, all_ in self._computed.items()}
-        wider._order = list(self._order)
         # The last row is inserted first, so that the places of the others stay valid.
         for place, number in sorted(zip(places, range(count, count + len(computed)), strict=True), reverse=True):
             wider._order.insert(place, number)
@@ -220,13 +221,19 @@ class Table:
 
     def with_columns(self, columns: Mapping[str, Sequence[float | None]]) -> Table:
         """Returns a table with further columns of numbers, whose values are in the order of the frame."""
-        wider = copy(self)
+        wider = self._with_order(self._order)
         wider._added = {**self._added, **dict.fromkeys(columns, "float64")}
         wider._computed = dict(self._computed)
         for name, values in columns.items():
             by_place = dict(zip(self._order, values, strict=True))
             wider._computed[name] = [by_place.get(place) for place in range(len(self._summaries.cells))]
         return wider
+
+    def _with_order(self, order: list[int]) -> Table:
+        """Returns a copy with the summaries at these positions."""
+        other = copy(self)
+        other._order, other._in_order = order, {}
+        return other
 
     def _dtypes(self) -> dict[str, str]:
         """Returns the pandas dtype of each column, by name, in the order of the frame."""

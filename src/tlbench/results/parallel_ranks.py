@@ -97,14 +97,23 @@ class ParallelRanks:
         """Returns the group's places and messages on unreadable files; waits for the process that ranks the group."""
         key = _key(metric, group)
         connection = self._sources.get(key)
-        # A process sends its results in the order of its groups: keep those that come before the requested one.
+        # A process sends its results in the order of its groups. All processes are read while one is waited for: a pipe
+        # holds about one result, and a process waits while it is full.
         while connection is not None and key not in self._results and self._pending[connection]:
+            self._receive()
+        return self._results.pop(key, None) or self._ranked(metric, group)
+
+    def _receive(self) -> None:
+        """Waits until a process has sent a result, and keeps one of each process that has."""
+        from multiprocessing.connection import Connection, wait
+
+        for connection in wait([one for one, keys in self._pending.items() if keys]):
+            assert isinstance(connection, Connection)
             try:
                 self._results[self._pending[connection].pop(0)] = _decode(connection.recv_bytes())
             except (EOFError, OSError, ValueError):
                 # Killed, or its group raised: nothing more will come, and this process ranks the rest.
                 self._pending[connection].clear()
-        return self._results.pop(key, None) or self._ranked(metric, group)
 
     def __enter__(self) -> ParallelRanks:
         return self

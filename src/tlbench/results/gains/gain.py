@@ -60,17 +60,18 @@ def gains(
             if known is None or goodness(summary, metrics) < goodness(summaries[known], metrics):
                 best[summary.backbone, *key] = i
     results = []
-    # Many cells have the same floors, of which the better one is looked for once.
-    better: dict[tuple[int, ...], int] = {}
+    # Many cells share a floor, which is looked for once.
+    floors: dict[Hashable, int | None] = {}
     for summary, key, place in zip(summaries, keys, places, strict=True):
-        names_of_floors = (summary.backbone, "") if summary.backbone else ("",)
-        found = tuple(best[name, *key] for name in names_of_floors if (name, *key) in best)
-        if not found or summary.status != OK or summary.strategy in names:
+        shared = (summary.backbone, key)
+        if shared not in floors:
+            own = [best[name, *key] for name in dict.fromkeys((summary.backbone, "")) if (name, *key) in best]
+            floors[shared] = min(own, key=lambda i: goodness(summaries[i], metrics), default=None)
+        floor = floors[shared]
+        if floor is None or summary.status != OK or summary.strategy in names:
             results.append(NO_GAIN)
-            continue
-        if (floor := better.get(found, -1)) < 0:
-            floor = better[found] = min(found, key=lambda i: goodness(summaries[i], metrics))
-        results.append(_gain(summary, place, summaries[floor], places[floor], metrics.get(summary.metric)))
+        else:
+            results.append(_gain(summary, place, summaries[floor], places[floor], metrics.get(summary.metric)))
     return results
 
 

@@ -37,7 +37,8 @@ def first_rows(columns: Mapping[str, Sequence[Any]]) -> dict[str, FirstRows]:
     for position, (task, status, rank, backbone, strategy) in enumerate(rows):
         if status != OK or not rank:
             continue
-        found = tasks.setdefault(task, FirstRows())
+        if (found := tasks.get(task)) is None:
+            found = tasks[task] = FirstRows()
         is_pretrained = bool(backbone) and not is_floor(strategy)
         found.has_pretrained |= is_pretrained
         if rank == 1:

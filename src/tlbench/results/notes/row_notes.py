@@ -20,13 +20,24 @@ def notes_of_rows(summaries: Summaries, tasks: Sequence[str]) -> list[str]:
     """Returns the notes on each summary, separated by "; "; `tasks` are the names of their tasks in the table."""
     budgets = budget_notes(tasks, [one.search_budget for one in summaries.cells])
     rows = zip(summaries.cells, differences(summaries), floor_notes(summaries.cells, tasks), budgets, strict=True)
-    notes = []
-    for one, provenance, floor, budget in rows:
-        stopped = stopped_early(one.trials, one.trials_planned)
-        futility = futility_note(one, summaries.settings[one.setting_key].protocol)
-        own = (one.mixed_provenance, stopped, futility, floor, budget, seen_note(one.seen_datasets))
-        notes.append("; ".join(filter(None, (*provenance, *own))))
-    return notes
+    protocols = {key: setting.protocol for key, setting in summaries.settings.items()}
+    return [
+        "; ".join(
+            filter(
+                None,
+                (
+                    *provenance,
+                    one.mixed_provenance,
+                    stopped_early(one.trials, one.trials_planned),
+                    futility_note(one, protocols[one.setting_key]),
+                    floor,
+                    budget,
+                    seen_note(one.seen_datasets) if one.seen_datasets else "",
+                ),
+            )
+        )
+        for one, provenance, floor, budget in rows
+    ]
 
 
 def seen_note(datasets: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 from tlbench.contracts.errors import UnknownName, UsageError
 
@@ -14,9 +13,10 @@ _MOST_LISTED = 5
 
 def distinct_length(ids: Iterable[str]) -> int:
     """Returns the number of leading digits, at least `SHORTEST`, in which all ids differ."""
-    # Sorted, because the longest common beginning is that of two neighbours.
-    shared = (_shared_digits(*pair) for pair in pairwise(sorted(set(ids))))
-    return max(SHORTEST, 1 + max(shared, default=0))
+    distinct, length = set(ids), SHORTEST
+    while len({one[:length] for one in distinct}) < len(distinct):
+        length += 1
+    return length
 
 
 def full_id(beginning: str, ids: Iterable[str]) -> str:
@@ -33,7 +33,3 @@ def full_id(beginning: str, ids: Iterable[str]) -> str:
         listed = ", ".join(matches[:_MOST_LISTED])
         raise UsageError(f"{beginning!r} begins the ids of {len(matches)} cells: {listed}; give more digits")
     return matches[0]
-
-
-def _shared_digits(first: str, second: str) -> int:
-    return next((i for i, (one, other) in enumerate(zip(first, second, strict=False)) if one != other), len(first))

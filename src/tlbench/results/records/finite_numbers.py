@@ -23,7 +23,9 @@ def not_finite(value: msgspec.Struct) -> str:
 
 def are_finite(*values: float | None) -> bool:
     """Returns whether none of the values is missing, infinite or not a number."""
-    return all(value is not None and math.isfinite(value) for value in values)
+    # Without a generator, which takes three times as long: a table asks for each of its rows.
+    known = [value for value in values if value is not None]
+    return len(known) == len(values) and all(map(math.isfinite, known))
 
 
 def _descriptions(value: Any, path: str) -> Iterator[str]:
