@@ -6,7 +6,7 @@ winner.json         the frozen params and seeds; no test split is opened before 
 saved-<n>/          the predictor of the best trial so far, if its strategy can save it
 model-<s>/          the predictor of a final fit, if models are kept, until the record is committed
 final-<s>.json      a finished final fit; its predictions are in seed-<s>.parquet (test) and validation-<s>.parquet
-test-reads          one byte per order that opens the test split, written before the order is submitted
+test-read-<n>       empty; the n-th order that opens the test split, made before the order is submitted
 seconds.json        the time that processes worked on the cell, up to one of the last finished fits
 began               the start times of the processes that ran the cell, in Unix time, one per line
 cell.json           the cell's definition, read by cells that can reuse its fits
@@ -39,6 +39,7 @@ from tlbench.contracts.space import Value
 from tlbench.contracts.untrusted.open_flags import NOT_INHERITED
 from tlbench.results.records.commit_marks import is_committed, is_deleted
 from tlbench.running.memory.cell_memory import peak_memory
+from tlbench.system.durable import sync_folder
 from tlbench.system.integrity.sealed_files import is_damaged, read_sealed, write_sealed, write_sealed_quickly
 from tlbench.system.integrity.sealed_json import file_digest
 from tlbench.system.portable.file_lock import lock_now
@@ -202,7 +203,7 @@ class CellFolder:
 
     def reset(self) -> None:
         """Removes all finished work."""
-        # Not `test-reads` and `began`: the record counts all reads of the test split, and all time.
+        # Not `test-read-*` and `began`: the record counts all reads of the test split, and all time.
         for pattern in (
             "trials-*",
             "final-*",
@@ -260,18 +261,15 @@ class CellFolder:
 
     def count_test_read(self) -> None:
         """Counts one opening of the test split."""
-        # Appended and flushed before the order is submitted: a count may be too high after a kill, but never too low.
-        with (self.root / "test-reads").open("ab") as file:
-            file.write(b".")
-            file.flush()
-            os.fsync(file.fileno())
+        # Made before the order is submitted: a count may be too high after a kill, but never too low. Names are
+        # counted, since a damaged file keeps its name.
+        (self.root / f"test-read-{self.test_reads + 1}").touch()
+        sync_folder(self.root)
 
     @property
     def test_reads(self) -> int:
         """Number of times that the test split was opened, in all processes that ran the cell together."""
-        with suppress(FileNotFoundError):
-            return (self.root / "test-reads").stat().st_size
-        return 0
+        return sum(1 for _ in self.root.glob("test-read-*"))
 
     def record(self, cell_id: str, attempt: int) -> Record | None:
         """Returns the finished record of this attempt, or None if there is none or its predictions are gone."""
