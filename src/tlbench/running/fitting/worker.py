@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from tlbench.catalog.catalog import Catalog
+from tlbench.catalog.kept_catalog import kept_or_discovered
 from tlbench.contracts.errors import UsageError
 from tlbench.contracts.executor import FitOrder, OrderResult
 from tlbench.contracts.fits.latency import Latency
@@ -196,7 +196,7 @@ class Worker:
         if session is None or (session.device, session.threads) != (device, order.threads):
             self.forget()
             torch.set_num_threads(order.threads)
-            session = self._session = Session(Catalog.discover(), device, order.threads, self.isolated)
+            session = self._session = Session(kept_or_discovered(), device, order.threads, self.isolated)
         session.release_other_cells(order.cell)
         session.group, session.devices = group_for(order, device), order.devices
         return session
