@@ -63,11 +63,17 @@ class ClusterRun:
         settings = Settings(name, None, "cpu")
 
         over = threading.Event()
+        wrong = []
 
         def watch():
-            eventually(lambda: lines(self.begun) >= self.workers or over.is_set(), "a fit on every worker")
-            if not over.is_set():
-                disturb(self)
+            try:
+                eventually(lambda: lines(self.begun) >= self.workers or over.is_set(), "a fit on every worker")
+                if not over.is_set():
+                    disturb(self)
+            except BaseException as error:
+                wrong.append(error)
+                # Otherwise the fits, and with them the test, would wait for ever.
+                self.go.touch()
 
         with started_executor(self.plan, self.store, self.catalog, settings) as self.executor:
             # It starts with the first worker; the others follow as their machines have imported the libraries.
@@ -81,6 +87,8 @@ class ClusterRun:
                 over.set()
                 self.go.touch()
                 watcher.join()
+            if wrong:
+                raise wrong[0]
 
             def has_refused():
                 self.executor.capacity()  # takes in what has come
