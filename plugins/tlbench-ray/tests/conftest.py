@@ -30,6 +30,8 @@ class Machines:
         (self.folder / "ray").mkdir()
         self._environment = pytest.MonkeyPatch()
         self._environment.setenv("RAY_TMPDIR", str(self.folder))
+        # Ray would set a handler of SIGTERM for each machine, which only the main thread may do.
+        self._environment.setattr("ray._private.utils.set_sigterm_handler", lambda handler: None)
         self._cluster = cluster_utils.Cluster()
         self.remove_node, self.list_all_nodes = self._cluster.remove_node, self._cluster.list_all_nodes
 
